@@ -32,7 +32,8 @@ class ClaimantsByTable(_Strict):
 
 
 class AccountMapping(_Strict):
-    """`dimensions` is our dimension name → the ERP's dimension code. `counter_account` is what is owed to the claimant."""
+    """`dimensions` is our dimension name → the ERP's dimension code. `counter_account` is what is owed to
+    the claimant."""
 
     expense_types: Mapping[str, ExpenseAccount]
     default_expense_type: ExpenseAccount | None = None

@@ -11,14 +11,14 @@ from typing import NewType, Protocol
 
 from connectors.account_mapping import AccountMapping
 
-
 ConnectorKind = NewType("ConnectorKind", str)
 """`xledger`, `business_central`, … Open, since an ERP is added by adding a folder and an entry point."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostingLine:
-    """One debit line. `amount` is above zero, in the document's currency; `dimensions` is ERP dimension code → value."""
+    """One debit line. `amount` is above zero, in the document's currency; `dimensions` is ERP dimension
+    code → value."""
 
     account: str
     amount: Decimal
@@ -34,6 +34,7 @@ class Posting:
     `reference` is unique for ever over all organisations, at most 35 characters, and deterministic from the item.
     `posting_date` is None where the mapping asks for the first open date, which only the ERP knows.
     The lines add up to `total`, which is owed to `claimant` (the ERP's supplier or vendor) on `counter_account`.
+    `attempt` counts from 1; above 1 the adapter first looks for what an earlier attempt may have left at the ERP.
     """
 
     reference: str
@@ -45,11 +46,13 @@ class Posting:
     text: str
     counter_account: str | None
     lines: Sequence[PostingLine]
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What the ERP made of a posting: the number a bookkeeper searches for, the ERP's own key, and a link where there is one."""
+    """What the ERP made of a posting: the number a bookkeeper searches for, the ERP's own key, and a link
+    where there is one."""
 
     number: str
     erp_id: str
@@ -73,7 +76,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Certainly not processed: refused connection, DNS, TLS, 429, 503. `retry_after` is the ERP's own wish, where it said one."""
+    """Certainly not processed: refused connection, DNS, TLS, 429, 503. `retry_after` is the ERP's own wish,
+    where it said one."""
 
     reason: str
     retry_after: timedelta | None = None
@@ -143,15 +147,16 @@ class Problem:
 
 
 class Permit(Protocol):
-    """Leave to send, ended by the lane's lease. Asked at the last moment before a request that carries a reimbursement."""
+    """Leave to send, ended by the lane's lease. Asked at the last moment before a request that carries a
+    reimbursement."""
 
     def is_valid(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the ERP bears. `concurrency` is requests at once; `longest_request_life` is how long after the client gave up
-    a request may still be applied."""
+    """What the ERP bears. `concurrency` is requests at once; `longest_request_life` is how long after the
+    client gave up a request may still be applied."""
 
     concurrency: int
     longest_request_life: timedelta

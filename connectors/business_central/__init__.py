@@ -1,0 +1,32 @@
+"""Microsoft Dynamics 365 Business Central. `factory` is what the entry point names."""
+
+from collections.abc import Mapping
+
+from connectors.account_mapping import AccountMapping
+from connectors.business_central.connector import BusinessCentralConnector
+from connectors.business_central.settings import read_settings
+from connectors.configuration import check_credentials
+from connectors.contract import AccountingConnector, ConnectorFactory, ConnectorKind, Environment
+
+
+class _Factory:
+    kind = ConnectorKind("business_central")
+    title = "Business Central"
+    secret_fields = frozenset({"client_id", "client_secret"})
+
+    def validate(self, settings: Mapping[str, object], environment: Environment) -> None:
+        read_settings(settings, environment)
+
+    def connect(
+        self,
+        settings: Mapping[str, object],
+        credentials: Mapping[str, str],
+        mapping: AccountMapping,
+        environment: Environment,
+    ) -> AccountingConnector:
+        read, hosts = read_settings(settings, environment)
+        check_credentials(credentials, self.secret_fields)
+        return BusinessCentralConnector(read, credentials, mapping, hosts)
+
+
+factory: ConnectorFactory = _Factory()

@@ -1,0 +1,112 @@
+"""One organisation's link to one company in Business Central."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from connectors.account_mapping import AccountMapping
+from connectors.business_central.api import CompanyApi
+from connectors.business_central.delivery import Delivery
+from connectors.business_central.documents import Invoice, same_reference
+from connectors.business_central.readiness import problems
+from connectors.business_central.settings import SCOPE, BusinessCentralSettings
+from connectors.contract import (
+    Absent,
+    Document,
+    Finding,
+    Found,
+    Limits,
+    NotSent,
+    Permit,
+    Posting,
+    PostOutcome,
+    Problem,
+    Unavailable,
+)
+from connectors.hosts import AllowedHosts
+from connectors.http import HttpClient, Timeouts
+from connectors.oauth2 import ClientCredentials, TokenSource
+from connectors.pacing import Pace
+
+_FIVE_MINUTES = 300.0
+_TOKEN_CONNECTIONS = 1
+
+Clock = Callable[[ZoneInfo], datetime]
+
+
+class BusinessCentralConnector:
+    """`now` gives the time in a zone; it dates postings whose mapping asks for the first open date."""
+
+    def __init__(
+        self,
+        settings: BusinessCentralSettings,
+        credentials: Mapping[str, str],
+        mapping: AccountMapping,
+        hosts: AllowedHosts,
+        now: Clock = datetime.now,
+    ) -> None:
+        self._settings = settings
+        self._mapping = mapping
+        self._now = now
+        self._http = _http_client(settings, hosts)
+        self._api = _company_api(settings, credentials, self._http)
+        self._currency: str | None = None
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self._settings.concurrency, timedelta(seconds=self._settings.quarantine_seconds))
+
+    async def post(self, posting: Posting, permit: Permit) -> PostOutcome:
+        currency = await self._company_currency()
+        if not isinstance(currency, str):
+            return currency
+        day = posting.posting_date or self._now(ZoneInfo(self._settings.time_zone)).date()
+        return await Delivery(self._api, posting, permit, day, currency).run()
+
+    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
+        """A draft counts as absent: it moves no money, nothing will post it, and the next attempt removes it."""
+        currency = await self._company_currency()
+        if not isinstance(currency, str):
+            return currency
+        invoices = await self._api.invoices(references)
+        if isinstance(invoices, NotSent | Unavailable):
+            return invoices
+        posted = [invoice for invoice in invoices if invoice.is_posted]
+        return {reference: _finding(reference, posted, currency) for reference in references}
+
+    async def test(self) -> Sequence[Problem] | NotSent | Unavailable:
+        return await problems(self._api, self._mapping)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _company_currency(self) -> str | NotSent | Unavailable:
+        """Read once: a company's own currency cannot be changed after its first entry."""
+        if self._currency is None:
+            rows = await self._api.rows("companyInformation")
+            if isinstance(rows, NotSent | Unavailable):
+                return rows
+            currency = rows[0].get("currencyCode") if rows and isinstance(rows[0], Mapping) else None
+            if not isinstance(currency, str) or not currency:
+                return NotSent("Business Central did not state the company's currency.")
+            self._currency = currency
+        return self._currency
+
+
+def _finding(reference: str, posted: Sequence[Invoice], company_currency: str) -> Finding:
+    for invoice in posted:
+        if same_reference(invoice.reference, reference):
+            document = Document(number=invoice.number, erp_id=invoice.erp_id)
+            return Found(document, invoice.total, invoice.currency or company_currency)
+    return Absent()
+
+
+def _http_client(settings: BusinessCentralSettings, hosts: AllowedHosts) -> HttpClient:
+    timeouts = Timeouts(read=settings.read_timeout_seconds, total=settings.read_timeout_seconds * 2)
+    return HttpClient(hosts, timeouts, connections=settings.concurrency + _TOKEN_CONNECTIONS)
+
+
+def _company_api(settings: BusinessCentralSettings, credentials: Mapping[str, str], http: HttpClient) -> CompanyApi:
+    signing = ClientCredentials(settings.sign_in_url, credentials["client_id"], credentials["client_secret"], SCOPE)
+    pace = Pace(requests=settings.requests_per_5_minutes, seconds=_FIVE_MINUTES, concurrency=settings.concurrency)
+    return CompanyApi(http, TokenSource(http, signing), pace, settings.company_url)

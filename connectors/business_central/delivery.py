@@ -1,0 +1,169 @@
+"""One posting's way into Business Central: clear what an earlier try left → create a draft → check it →
+post it → read it.
+
+Business Central refuses a second *posted* invoice with the same vendor and number, but takes any number of
+drafts. So a draft may be left behind by a try that broke off, while money moves only by the one post.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from http import HTTPStatus
+
+from connectors.business_central.answers import refused_write, refuses_the_item
+from connectors.business_central.api import CompanyApi
+from connectors.business_central.documents import (
+    Invoice,
+    agrees,
+    fits_a_json_number,
+    invoice_in,
+    invoice_payload,
+)
+from connectors.contract import (
+    Document,
+    NotSent,
+    Permit,
+    Posted,
+    Posting,
+    PostOutcome,
+    Rejected,
+    Unavailable,
+    Unknown,
+)
+from connectors.http import Answer, Uncertain, json_of
+
+
+class Delivery:
+    """`posting_date` is the day to book on; `currency` is the company's own."""
+
+    def __init__(self, api: CompanyApi, posting: Posting, permit: Permit, posting_date: date, currency: str) -> None:
+        self._api = api
+        self._posting = posting
+        self._permit = permit
+        self._posting_date = posting_date
+        self._currency = currency
+
+    async def run(self) -> PostOutcome:
+        if not all(fits_a_json_number(line.amount) for line in self._posting.lines):
+            return Rejected("amount_too_large", "An amount has more digits than Business Central takes exactly.")
+        if self._posting.attempt > 1:
+            settled = await self._settle_earlier()
+            if settled is not None:
+                return settled
+        return await self._create()
+
+    async def _settle_earlier(self) -> PostOutcome | None:
+        """What an earlier try posted is the outcome; what it only drafted is removed. None: the way is free.
+
+        A draft is not finished but made anew: it may rest on a mapping that has been mended since.
+        """
+        invoices = await self._api.invoices([self._posting.reference])
+        if isinstance(invoices, NotSent | Unavailable):
+            return invoices
+        posted = self._posted_among(invoices)
+        return posted if posted is not None else await self._delete_all(invoices)
+
+    async def _create(self) -> PostOutcome:
+        content = invoice_payload(self._posting, self._posting_date, self._currency)
+        reply = await self._api.write("POST", "purchaseInvoices", content=content, permit=self._permit)
+        if isinstance(reply, Uncertain):
+            return Unknown(f"Creating the invoice: {reply.evidence}.")
+        if not isinstance(reply, Answer):
+            return reply
+        if refuses_the_item(reply):
+            return await self._look_after_refusal(reply)
+        if reply.status != HTTPStatus.CREATED:
+            return refused_write(reply, self._posting)
+        draft = invoice_in(json_of(reply))
+        if draft is None:
+            return Unknown("Creating the invoice: the answer was not readable.")
+        return await self._check(draft)
+
+    async def _check(self, draft: Invoice) -> PostOutcome:
+        """Promise P5: nothing is posted whose total, currency or vendor differ from the reimbursement's."""
+        if not self._agrees(draft):
+            # The answer to a deep insert may state totals from before its lines.
+            settled = await self._check_again(draft)
+            if settled is not None:
+                return settled
+        return await self._post(draft)
+
+    async def _check_again(self, draft: Invoice) -> PostOutcome | None:
+        content = await self._api.read(f"purchaseInvoices({draft.erp_id})")
+        if isinstance(content, NotSent | Unavailable):
+            return content
+        fresh = invoice_in(content)
+        if fresh is None:
+            return NotSent("The draft in Business Central was not readable.")
+        return None if self._agrees(fresh) else await self._discard(fresh, _differs())
+
+    async def _post(self, draft: Invoice) -> PostOutcome:
+        path = f"purchaseInvoices({draft.erp_id})/Microsoft.NAV.post"
+        reply = await self._api.write("POST", path, permit=self._permit)
+        if isinstance(reply, Uncertain):
+            return Unknown(f"Posting the invoice: {reply.evidence}.")
+        if not isinstance(reply, Answer):
+            return reply
+        if reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.OK}:
+            return await self._read_number(draft)
+        if reply.status == HTTPStatus.NOT_FOUND or refuses_the_item(reply):
+            return await self._look_after_refusal(reply)
+        return refused_write(reply, self._posting)
+
+    async def _read_number(self, draft: Invoice) -> PostOutcome:
+        content = await self._api.read(f"purchaseInvoices({draft.erp_id})")
+        invoice = invoice_in(content)
+        if invoice is None or not invoice.is_posted:
+            return Unknown("The invoice was posted, and its number could not be read.")
+        return self._judge(invoice)
+
+    async def _look_after_refusal(self, reply: Answer) -> PostOutcome:
+        """ "Already exists for this vendor" has no code and follows the language: only a look-up tells it apart."""
+        invoices = await self._api.invoices([self._posting.reference])
+        if isinstance(invoices, NotSent | Unavailable):
+            return invoices
+        posted = self._posted_among(invoices)
+        if posted is None and reply.status == HTTPStatus.NOT_FOUND:
+            return NotSent("The draft was gone before it could be posted.")
+        outcome = posted if posted is not None else refused_write(reply, self._posting)
+        await self._delete_all(invoices)
+        return outcome
+
+    async def _discard(self, draft: Invoice, outcome: Rejected) -> PostOutcome:
+        refusal = await self._delete(draft)
+        return outcome if refusal is None else refusal
+
+    async def _delete_all(self, invoices: Sequence[Invoice]) -> PostOutcome | None:
+        for draft in invoices:
+            refusal = None if draft.is_posted else await self._delete(draft)
+            if refusal is not None:
+                return refusal
+        return None
+
+    async def _delete(self, draft: Invoice) -> PostOutcome | None:
+        """None: it is gone. The ETag keeps a draft that somebody posts or edits right now from being deleted."""
+        path = f"purchaseInvoices({draft.erp_id})"
+        reply = await self._api.write("DELETE", path, etag=draft.etag)
+        if isinstance(reply, NotSent | Unavailable):
+            return reply
+        if isinstance(reply, Answer) and reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND}:
+            return None
+        return NotSent("An earlier draft in Business Central could not be deleted.")
+
+    def _posted_among(self, invoices: Sequence[Invoice]) -> PostOutcome | None:
+        return next((self._judge(invoice) for invoice in invoices if invoice.is_posted), None)
+
+    def _judge(self, invoice: Invoice) -> PostOutcome:
+        if self._agrees(invoice):
+            return Posted(Document(number=invoice.number, erp_id=invoice.erp_id))
+        return Unknown("A posted invoice under this reference has another total, currency or vendor.")
+
+    def _agrees(self, invoice: Invoice) -> bool:
+        return agrees(invoice, self._posting, self._currency)
+
+
+def _differs() -> Rejected:
+    return Rejected(
+        "total_differs",
+        "Business Central made a draft whose total, currency or vendor differs from the reimbursement's; it was "
+        "deleted. Check the tax codes in the mapping and the vendor's currency, then retry.",
+    )

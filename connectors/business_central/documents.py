@@ -1,0 +1,136 @@
+"""A `Posting` ↔ Business Central's purchase invoice. Pure.
+
+Source of the fields: page 30042 "APIV2 - Purchase Invoices" and its lines (microsoft/ALAppExtensions), and Microsoft
+Learn, "purchaseInvoice resource type" (API v2.0).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from connectors.contract import Posting, PostingLine
+from connectors.erp_text import one_line
+
+LONGEST_TEXT = 100
+"""`description` of a purchase invoice line, in characters."""
+
+_WITHOUT_TAX = frozenset({None, "0"})
+"""0 is Norway's standard code for "no VAT treatment"."""
+
+_NOT_FINAL = frozenset({"Draft", "In Review", "In_x0020_Review"})
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """A purchase invoice as the ERP states it. `currency` is empty where it is the company's own."""
+
+    erp_id: str
+    number: str
+    status: str
+    reference: str
+    vendor: str
+    total: Decimal
+    currency: str
+    etag: str
+
+    @property
+    def is_posted(self) -> bool:
+        return self.status not in _NOT_FINAL
+
+
+def same_reference(one: str, other: str) -> bool:
+    """`vendorInvoiceNumber` is a Code field: Business Central keeps it in capitals and compares it that way."""
+    return one.upper() == other.upper()
+
+
+def invoice_payload(posting: Posting, posting_date: date, company_currency: str) -> dict[str, object]:
+    """The body of `POST /purchaseInvoices`, lines included.
+
+    `currencyCode` stays empty for the company's own currency. Amounts are with tax: where a line has a tax code,
+    `pricesIncludeTax` keeps Business Central from putting the tax on top.
+    """
+    payload: dict[str, object] = {
+        "vendorNumber": posting.claimant,
+        "vendorInvoiceNumber": posting.reference,
+        "invoiceDate": posting.document_date.isoformat(),
+        "postingDate": posting_date.isoformat(),
+        "dueDate": max(posting_date, posting.document_date).isoformat(),
+        "currencyCode": "" if posting.currency == company_currency else posting.currency,
+        "purchaseInvoiceLines": [_line(line) for line in posting.lines],
+    }
+    if any(line.tax_code not in _WITHOUT_TAX for line in posting.lines):
+        payload["pricesIncludeTax"] = True
+    return payload
+
+
+def fits_a_json_number(amount: Decimal) -> bool:
+    """JSON numbers are read as doubles on the way: 15 digits are safe, more may change."""
+    return Decimal(repr(float(amount))) == amount
+
+
+def invoices_in(content: object) -> list[Invoice] | None:
+    """The invoices of a collection's answer; None where it has another form."""
+    rows = content.get("value") if isinstance(content, Mapping) else None
+    if not isinstance(rows, list):
+        return None
+    invoices = [invoice_in(row) for row in rows]
+    return [invoice for invoice in invoices if invoice is not None] if all(invoices) else None
+
+
+def invoice_in(content: object) -> Invoice | None:
+    """One invoice; None where the answer has another form."""
+    if not isinstance(content, Mapping):
+        return None
+    texts = [content.get(name) for name in ("id", "number", "status", "vendorInvoiceNumber", "vendorNumber")]
+    total = content.get("totalAmountIncludingTax")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(total, int | Decimal):
+        return None
+    erp_id, number, status, reference, vendor = (str(text) for text in texts)
+    return Invoice(
+        erp_id=erp_id,
+        number=number,
+        status=status,
+        reference=reference,
+        vendor=vendor,
+        total=Decimal(total),
+        currency=str(content.get("currencyCode") or ""),
+        etag=str(content.get("@odata.etag") or "*"),
+    )
+
+
+def agrees(invoice: Invoice, posting: Posting, company_currency: str) -> bool:
+    """Whether a document found under the reference is this reimbursement's."""
+    return (
+        invoice.total == posting.total
+        and (invoice.currency or company_currency) == posting.currency
+        and invoice.vendor.upper() == posting.claimant.upper()
+    )
+
+
+def reference_filter(references: Sequence[str]) -> str:
+    """An OData filter; quotes inside a text are doubled, the only escape there is."""
+    return " or ".join(f"vendorInvoiceNumber eq {quoted(reference)}" for reference in references)
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _line(line: PostingLine) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "lineType": "Account",
+        "lineObjectNumber": line.account,
+        "description": one_line(line.text, LONGEST_TEXT),
+        "quantity": 1,
+        "unitCost": _json_number(line.amount),
+    }
+    if line.tax_code is not None:
+        fields["taxCode"] = line.tax_code
+    if line.dimensions:
+        fields["dimensionSetLines"] = [{"code": code, "valueCode": value} for code, value in line.dimensions.items()]
+    return fields
+
+
+def _json_number(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)

@@ -1,0 +1,57 @@
+"""Which addresses a connector may talk to: the ERP's own hosts, and what the operator listed as `host:port`."""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedHosts:
+    """`own` are the ERP's hosts, on https and port 443; `extra` is `host:port` from SYNC_ERP_ALLOWED_HOSTS."""
+
+    own: frozenset[str]
+    extra: frozenset[str] = frozenset()
+
+    def refusal(self, url: str) -> str | None:
+        """Why no request may go to this address, as the end of a sentence; None where it may. Quotes the host only."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+        except ValueError:
+            return "is not a valid address"
+        return self._refusal(parts, port)
+
+    def _refusal(self, parts: SplitResult, port: int) -> str | None:
+        host = parts.hostname or ""
+        if parts.scheme not in _DEFAULT_PORTS or not host:
+            return "must be a full https address"
+        if parts.username is not None or parts.password is not None:
+            return "must not hold a user name or password"
+        if not self._is_listed(host, port):
+            return f"leads to {host}:{port}, which is not among the allowed hosts"
+        if parts.scheme == "http" and not (_is_loopback(host) and self._is_extra(host, port)):
+            return "must use https"
+        return None
+
+    def _is_listed(self, host: str, port: int) -> bool:
+        return (host in self.own and port == _DEFAULT_PORTS["https"]) or self._is_extra(host, port)
+
+    def _is_extra(self, host: str, port: int) -> bool:
+        return f"{host}:{port}" in _normalised(self.extra)
+
+
+def _normalised(entries: Iterable[str]) -> frozenset[str]:
+    # An IPv6 address stands in brackets in a list, and without them in a parsed address.
+    return frozenset(entry.strip().lower().replace("[", "").replace("]", "") for entry in entries)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,228 @@
+"""The one HTTP policy: where requests may go, how long and how much they may take, and what may be said about failures.
+
+What comes back is a value. The distinction that matters is `NotDelivered` (certainly not processed) against
+`Uncertain`; it rests on whether the request's head was handed to the connection, never on the class of an
+exception: a reset looks the same before and after the server ran the request, and so does a kept-alive
+connection that the server had closed.
+"""
+
+import asyncio
+import json
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Final, Literal, NoReturn
+
+import aiohttp
+from yarl import URL
+
+from connectors.contract import Permit
+from connectors.hosts import AllowedHosts
+
+LARGEST_BODY: Final = 4 * 1024 * 1024
+"""Bytes. The largest answer we ask for, a look-up of some hundred references, stays below 1 MiB."""
+
+PERMIT_ENDED: Final = "the permit to send ended before the request left"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`url` is absolute and encoded. What it carries stays out of its repr."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. The names of `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NotDelivered:
+    """The server certainly did not process the request. `evidence` quotes no content."""
+
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The request may have left, and no whole answer came back. `evidence` quotes no content."""
+
+    evidence: str
+
+
+Failure = NotDelivered | Uncertain
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `read` is the longest silence of a connection; `total` bounds the request whatever trickles in."""
+
+    connect: float = 10
+    read: float = 60
+    total: float = 120
+
+
+class _PermitEndedError(Exception):
+    """Carries the refusal through aiohttp, which has no other way to give up at the last moment."""
+
+
+class _TooLargeError(Exception):
+    """The answer is larger than `LARGEST_BODY`, by its own word or in fact."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    permit: Permit | None
+    head_written: bool = False
+
+
+class HttpClient:
+    """Kept-alive connections of one connector. The session is opened by the first request."""
+
+    def __init__(self, hosts: AllowedHosts, timeouts: Timeouts, connections: int) -> None:
+        self._hosts = hosts
+        self._timeouts = timeouts
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request, permit: Permit | None = None) -> Answer | Failure:
+        """Sends one request, once. `permit` comes with every request that carries a reimbursement."""
+        refusal = self._hosts.refusal(request.url)
+        if refusal is not None:
+            return NotDelivered(f"the address {refusal}")
+        if permit is not None and not permit.is_valid():
+            return NotDelivered(PERMIT_ENDED)
+        return await self._exchange(request, _Flight(permit))
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(self, request: Request, flight: _Flight) -> Answer | Failure:
+        try:
+            async with self._open_session().request(
+                request.method,
+                _as_encoded(request.url),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+                trace_request_ctx=flight,
+            ) as response:
+                return Answer(response.status, _lower(response.headers), await _read(response))
+        except _PermitEndedError:
+            return NotDelivered(PERMIT_ENDED)
+        except (aiohttp.ClientError, OSError, TimeoutError, _TooLargeError) as error:
+            evidence = _evidence(error)
+        return Uncertain(evidence) if flight.head_written else NotDelivered(evidence)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections),
+                timeout=aiohttp.ClientTimeout(
+                    total=self._timeouts.total,
+                    connect=self._timeouts.connect,
+                    sock_read=self._timeouts.read,
+                ),
+                # Compressed answers could unfold past the size limit, so none is asked for nor unfolded.
+                headers={"Accept-Encoding": "identity", "User-Agent": "accounting-sync"},
+                auto_decompress=False,
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_last_moment()],
+            )
+        return self._session
+
+
+def json_of(answer: Answer) -> object | None:
+    """The answer's JSON with exact decimals; None where it is not JSON, or JSON's own null."""
+    try:
+        parsed: object = json.loads(answer.body, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return parsed
+
+
+def json_body(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+
+
+def retry_after_from(answer: Answer) -> timedelta | None:
+    """The server's wish, between a second and an hour; a date or nonsense counts as no wish."""
+    wish = answer.headers.get("retry-after", "")
+    if not re.fullmatch(r"[0-9]{1,9}", wish):
+        return None
+    return timedelta(seconds=min(max(int(wish), 1), 3600))
+
+
+def _last_moment() -> aiohttp.TraceConfig:
+    async def before_head(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        # Runs after waiting for a connection, right before the head is handed over: the last point to turn back.
+        flight: _Flight = context.trace_request_ctx
+        if flight.permit is not None and not flight.permit.is_valid():
+            raise _PermitEndedError
+        flight.head_written = True
+
+    config = aiohttp.TraceConfig()
+    config.on_request_headers_sent.append(before_head)
+    return config
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    if (response.content_length or 0) > LARGEST_BODY:
+        raise _TooLargeError
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise _TooLargeError
+    return bytes(body)
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _as_encoded(url: str) -> URL:
+    # Without `encoded`, yarl would decode and re-encode a filter, and a doubled quote or a plus sign could change.
+    return URL(url, encoded=True)
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and infinities are not JSON")
+
+
+def _evidence(error: Exception) -> str:
+    # Never str(error): it may quote addresses, headers or parts of a body.
+    for kinds, words in _EVIDENCE:
+        if isinstance(error, kinds):
+            return words
+    return "the connection failed"
+
+
+_EVIDENCE: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
+    (_TooLargeError, "the answer was too large"),
+    (aiohttp.ClientConnectorDNSError, "the host's name could not be resolved"),
+    ((aiohttp.ClientSSLError, ssl.SSLError), "no secure connection could be made"),
+    (aiohttp.ConnectionTimeoutError, "connecting timed out"),
+    ((asyncio.TimeoutError, aiohttp.ServerTimeoutError), "the answer timed out"),
+    (aiohttp.ClientConnectorError, "the connection was refused"),
+    (aiohttp.ServerDisconnectedError, "the server closed the connection without an answer"),
+    (aiohttp.ClientPayloadError, "the answer was cut off"),
+    (aiohttp.ClientResponseError, "the answer was not HTTP"),
+    (aiohttp.InvalidURL, "the address is not valid"),
+    ((aiohttp.ClientOSError, OSError), "the connection was cut"),
+)

@@ -1,0 +1,135 @@
+"""An approved reimbursement and an organisation's mapping become a `Posting`. Pure: no clock, no calls."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from connectors.account_mapping import AccountMapping, ClaimantsByNumber, ClaimantsByTable, ExpenseAccount
+from connectors.configuration import sentences
+from connectors.contract import ConfigurationError, Posting, PostingLine, Rejected
+from connectors.reference import reference_of
+from schemas.approval import ExpenseLine, ReimbursementApproved
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What the mapping lacks, in a whole sentence."""
+
+    code: str
+    sentence: str
+
+
+def map_to_posting(
+    approval: ReimbursementApproved, mapping: AccountMapping, time_zone: str = "Europe/Oslo"
+) -> Posting | Rejected:
+    """`time_zone` is the organisation's: an approval at 23:30 UTC is dated the next day in Oslo.
+
+    What the mapping lacks is told all at once; the code is the first gap's.
+    """
+    gaps = list(_gaps(approval, mapping))
+    if gaps:
+        told = dict.fromkeys(gap.sentence for gap in gaps)
+        return Rejected(gaps[0].code, f"{' '.join(told)} Add what is missing and retry.")
+    return _posting(approval, mapping, time_zone)
+
+
+def validate_mapping(content: object) -> AccountMapping:
+    """From the configuration file's `mapping`. Raises `ConfigurationError` with one sentence for each mistake."""
+    try:
+        return AccountMapping.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(_mapping_sentences(error)) from None
+
+
+def _posting(approval: ReimbursementApproved, mapping: AccountMapping, time_zone: str) -> Posting:
+    latest_expense = max(line.expense_date for line in approval.lines)
+    return Posting(
+        reference=reference_of(approval.organization_id, approval.reimbursement_id),
+        claimant=_claimant(approval, mapping) or "",
+        currency=approval.currency,
+        total=approval.total,
+        document_date=latest_expense,
+        posting_date=_posting_date(approval, mapping, latest_expense, ZoneInfo(time_zone)),
+        text=approval.description or approval.reimbursement_id,
+        counter_account=mapping.counter_account,
+        lines=tuple(_lines(approval, mapping)),
+    )
+
+
+def _lines(approval: ReimbursementApproved, mapping: AccountMapping) -> Iterator[PostingLine]:
+    for line in approval.lines:
+        booked = _account(line, mapping)
+        if booked is None:
+            continue
+        yield PostingLine(
+            account=booked.account,
+            amount=line.amount,
+            text=line.description or line.expense_type,
+            tax_code=booked.tax_code,
+            dimensions={mapping.dimensions[name]: value for name, value in line.dimensions.items()},
+        )
+
+
+def _account(line: ExpenseLine, mapping: AccountMapping) -> ExpenseAccount | None:
+    return mapping.expense_types.get(line.expense_type, mapping.default_expense_type)
+
+
+def _claimant(approval: ReimbursementApproved, mapping: AccountMapping) -> str | None:
+    match mapping.claimants:
+        case ClaimantsByNumber():
+            return approval.claimant.number or None
+        case ClaimantsByTable(table=table):
+            return table.get(approval.claimant.id)
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _posting_date(
+    approval: ReimbursementApproved, mapping: AccountMapping, latest_expense: date, zone: ZoneInfo
+) -> date | None:
+    match mapping.posting_date:
+        case "approved_at":
+            return approval.approved_at.astimezone(zone).date()
+        case "expense_date":
+            return latest_expense
+        case "first_open_date":
+            return None
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _gaps(approval: ReimbursementApproved, mapping: AccountMapping) -> Iterator[_Gap]:
+    if _claimant(approval, mapping) is None:
+        yield _claimant_gap(approval, mapping)
+    for line in approval.lines:
+        if _account(line, mapping) is None:
+            yield _Gap(
+                "unmapped_expense_type",
+                f"The expense type '{line.expense_type}' has no account in the mapping.",
+            )
+        for name in line.dimensions:
+            if name not in mapping.dimensions:
+                yield _Gap("unmapped_dimension", f"The dimension '{name}' has no code in the mapping.")
+
+
+def _claimant_gap(approval: ReimbursementApproved, mapping: AccountMapping) -> _Gap:
+    claimant = approval.claimant.id
+    if isinstance(mapping.claimants, ClaimantsByNumber):
+        return _Gap(
+            "unmapped_claimant",
+            f"The claimant '{claimant}' came without a number, which the mapping asks for.",
+        )
+    return _Gap("unmapped_claimant", f"The claimant '{claimant}' is not in the mapping's table.")
+
+
+def _mapping_sentences(error: ValidationError) -> list[str]:
+    told = sentences(error, root="mapping")
+    if not any(line.startswith("mapping → claimants →") for line in told):
+        return told
+    # pydantic reports the mistakes of both forms; nobody meant both.
+    others = [line for line in told if not line.startswith("mapping → claimants →")]
+    return [*others, 'mapping → claimants must be {"from": "number"} or {"table": {…}}.']

@@ -1,0 +1,124 @@
+"""OAuth 2.0 client credentials: one cached token of one organisation, renewed before it ends, one renewal at a time.
+
+Facts: RFC 6749 sections 4.4 (the grant) and 5.2 (errors).
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from connectors.contract import NotSent, Unavailable
+from connectors.http import (
+    Answer,
+    HttpClient,
+    NotDelivered,
+    Request,
+    Uncertain,
+    json_of,
+    retry_after_from,
+)
+
+_RENEW_BEFORE_SECONDS = 300
+_SHORTEST_LIFE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """`renew_at` is on the monotonic clock: a step of the wall clock must not revive a dead token."""
+
+    value: str = field(repr=False)
+    renew_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """What the organisation's app registration signs in with."""
+
+    token_url: str
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    scope: str
+
+
+class TokenSource:
+    """Hands out the current token. `clock` gives monotonic seconds."""
+
+    def __init__(
+        self, http: HttpClient, credentials: ClientCredentials, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._http = http
+        self._credentials = credentials
+        self._clock = clock
+        self._renewing = asyncio.Lock()
+        self._token: AccessToken | None = None
+
+    async def token(self) -> AccessToken | NotSent | Unavailable:
+        current = self._usable()
+        if current is not None:
+            return current
+        async with self._renewing:
+            # Whoever waited for the lock finds the token that the one before fetched.
+            return self._usable() or await self._renew()
+
+    def forget(self, refused: AccessToken) -> None:
+        """After a 401. A token that someone else has renewed in the meantime stays."""
+        if self._token == refused:
+            self._token = None
+
+    def _usable(self) -> AccessToken | None:
+        token = self._token
+        return token if token is not None and self._clock() < token.renew_at else None
+
+    async def _renew(self) -> AccessToken | NotSent | Unavailable:
+        asked_at = self._clock()
+        answer = await self._http.send(_token_request(self._credentials))
+        token = _token_from(answer, asked_at)
+        self._token = token if isinstance(token, AccessToken) else None
+        return token
+
+
+def _token_request(credentials: ClientCredentials) -> Request:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": credentials.client_id,
+        "client_secret": credentials.client_secret,
+        "scope": credentials.scope,
+    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+    return Request("POST", credentials.token_url, headers, urlencode(form).encode())
+
+
+def _token_from(answer: Answer | NotDelivered | Uncertain, asked_at: float) -> AccessToken | NotSent | Unavailable:
+    """Signing in carries no reimbursement, so whatever goes wrong on the way is `NotSent`."""
+    if isinstance(answer, NotDelivered | Uncertain):
+        return NotSent(f"Signing in failed: {answer.evidence}.")
+    content = json_of(answer)
+    fields: Mapping[str, object] = content if isinstance(content, dict) else {}
+    if answer.status == HTTPStatus.OK:
+        return _read_token(fields, asked_at) or NotSent("Signing in failed: the answer held no token.")
+    if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return _refused(fields)
+    return NotSent(f"Signing in failed with HTTP {answer.status}.", retry_after_from(answer))
+
+
+def _read_token(fields: Mapping[str, object], asked_at: float) -> AccessToken | None:
+    value, life = fields.get("access_token"), fields.get("expires_in", 3600)
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,16384}", value):
+        return None
+    seconds = float(life) if isinstance(life, int | str) and str(life).isdigit() else 3600.0
+    margin = min(_RENEW_BEFORE_SECONDS, seconds / 2)
+    return AccessToken(value, asked_at + max(seconds - margin, min(seconds, _SHORTEST_LIFE_SECONDS)))
+
+
+def _refused(fields: Mapping[str, object]) -> Unavailable:
+    # error_description quotes identifiers of the directory; the code alone says enough.
+    code = fields.get("error")
+    named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else ""
+    return Unavailable(
+        f"The sign-in service refused the client id or secret{named}. Renew the app registration's secret and "
+        "configure the connector again."
+    )

@@ -1,0 +1,44 @@
+"""Keeps one connector inside an ERP's limits: requests at once, and requests in a window of time."""
+
+import asyncio
+from types import TracebackType
+
+from aiolimiter import AsyncLimiter
+
+_HEADROOM = 0.9
+"""The ERP counts what others send under the same user too, and its window is not ours."""
+
+_BURST_SHARE = 0.1
+
+
+class Pace:
+    """`async with pace:` around each request. At most `requests` begin in any `seconds`, at most
+    `concurrency` run at once."""
+
+    def __init__(self, *, requests: int, seconds: float, concurrency: int) -> None:
+        self._gate = asyncio.Semaphore(concurrency)
+        self._limiter = limiter_within(requests * _HEADROOM, seconds)
+
+    async def __aenter__(self) -> None:
+        await self._gate.acquire()
+        try:
+            await self._limiter.acquire()
+        except BaseException:
+            self._gate.release()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gate.release()
+
+
+def limiter_within(requests: float, seconds: float) -> AsyncLimiter:
+    """A leaky bucket that never lets more than `requests` through in any window of `seconds`.
+
+    A bucket of n that refills in T lets up to 2n through in one window: first what it holds, then what it refills.
+    So burst and refill share the number.
+    """
+    burst = max(1.0, requests * _BURST_SHARE)
+    refill_a_second = max(requests - burst, 0.1) / seconds
+    return AsyncLimiter(burst, burst / refill_a_second)

@@ -1,0 +1,39 @@
+"""The configuration of an Xledger connector, as INTERFACE section 5 gives it."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from connectors.configuration import Address, ConnectorSettings, allowed_hosts, check_addresses, validated
+from connectors.contract import Environment
+from connectors.hosts import AllowedHosts
+
+OWN_HOSTS = ("www.xledger.net", "demo.xledger.net")
+
+SourceCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class XledgerSettings(ConnectorSettings):
+    """`company_currency` is the books' own: an amount in it needs no rate. `check_after_seconds` is how long an import
+    usually takes.
+
+    Limits: 20 requests in 5 s (error BURST_RATE_LIMIT_REACHED, xledger/graphql-samples). How many may run at once is
+    not published, only that there is a limit (CONCURRENCY_LIMIT_REACHED): two is a cautious choice.
+    """
+
+    base_url: Address = "https://www.xledger.net/graphql"
+    transaction_source: SourceCode = "AP"
+    company_currency: CurrencyCode = "NOK"
+    concurrency: int = Field(default=2, ge=1, le=10)
+    requests_per_5_seconds: int = Field(default=20, ge=1, le=1_000_000)
+    check_after_seconds: float = Field(default=5, ge=0, le=3600)
+
+
+def read_settings(settings: Mapping[str, object], environment: Environment) -> tuple[XledgerSettings, AllowedHosts]:
+    """Raises `ConfigurationError`."""
+    read = validated(XledgerSettings, settings)
+    hosts = allowed_hosts(OWN_HOSTS, environment)
+    check_addresses(hosts, {"base_url": read.base_url})
+    return read, hosts

@@ -1,0 +1,193 @@
+"""One company's purchase ledger: what may become a draft, what may be posted, what can't be changed any
+more."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from deploy.local.sandboxes.business_central.bodies import (
+    DimensionSetLineBody,
+    InvoiceBody,
+    InvoiceChangeBody,
+    LineBody,
+)
+from deploy.local.sandboxes.business_central.invoices import Invoice, Line, Status
+from deploy.local.sandboxes.business_central.refusals import DIALOG, RefusedError, not_found, unrelated
+from deploy.local.sandboxes.tenants import BusinessCentralTenant
+
+Duplicates = Literal["refused_once_posted", "refused_at_posting"]
+"""When a second draft under a posted invoice's number is refused: as it is made, or only as it is posted."""
+
+
+class Company:
+    """Every method that changes something raises `RefusedError` and then has changed nothing."""
+
+    def __init__(self, tenant: BusinessCentralTenant) -> None:
+        self.tenant = tenant
+        self.duplicates: Duplicates = "refused_once_posted"
+        self._invoices: dict[str, Invoice] = {}
+        self._numbers = {Status.DRAFT: 107_000, Status.OPEN: 108_000}
+
+    @property
+    def invoices(self) -> Sequence[Invoice]:
+        return tuple(self._invoices.values())
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        found = self._invoices.get(invoice_id.lower())
+        if found is None:
+            raise not_found("Purchase Invoice")
+        return found
+
+    def invoice_of_line(self, line_id: str) -> tuple[Invoice, Line]:
+        for invoice in self._invoices.values():
+            for line in invoice.lines:
+                if line.id == line_id.lower():
+                    return invoice, line
+        raise not_found("Purchase Invoice Line")
+
+    def draft(self, body: InvoiceBody) -> Invoice:
+        vendor = self._vendor(body.vendor_number)
+        if self.duplicates == "refused_once_posted":
+            self._check_not_posted_yet(vendor, body.vendor_invoice_number)
+        today = datetime.now(UTC).date()
+        invoice = Invoice(
+            number=self._next_number(Status.DRAFT),
+            vendor=vendor,
+            vendor_invoice_number=body.vendor_invoice_number,
+            invoice_date=body.invoice_date or today,
+            posting_date=body.posting_date or today,
+            due_date=body.due_date or body.invoice_date or today,
+            currency=self._currency(body.currency_code),
+            shortcuts=self._shortcuts(body),
+            lines=tuple(self._line(line) for line in body.purchase_invoice_lines),
+        )
+        return self._keep(invoice)
+
+    def change(self, invoice_id: str, body: InvoiceChangeBody) -> Invoice:
+        invoice = self._changeable(invoice_id)
+        given = body.model_fields_set
+        changes = {name: getattr(body, name) for name in _PLAIN if name in given and getattr(body, name)}
+        if "vendor_number" in given:
+            changes["vendor"] = self._vendor(body.vendor_number)
+        if "currency_code" in given:
+            changes["currency"] = self._currency(body.currency_code)
+        return self._keep(_changed(invoice, changes))
+
+    def add_line(self, invoice_id: str, body: LineBody) -> Invoice:
+        invoice = self._changeable(invoice_id)
+        return self._keep(_changed(invoice, {"lines": (*invoice.lines, self._line(body))}))
+
+    def add_dimension(self, line_id: str, body: DimensionSetLineBody) -> None:
+        invoice, line = self.invoice_of_line(line_id)
+        self._changeable(invoice.id)
+        grown = replace(line, dimensions={**line.dimensions, **self._dimensions([body])})
+        lines = tuple(grown if each.id == line.id else each for each in invoice.lines)
+        self._keep(_changed(invoice, {"lines": lines}))
+
+    def post(self, invoice_id: str) -> Invoice:
+        invoice = self._changeable(invoice_id)
+        self._check_postable(invoice)
+        return self._keep(_changed(invoice, {"status": Status.OPEN, "number": self._next_number(Status.OPEN)}))
+
+    def delete(self, invoice_id: str) -> None:
+        del self._invoices[self._changeable(invoice_id).id]
+
+    def dimension_lines(self, line: Line) -> list[dict[str, object]]:
+        return [{"code": code, "valueCode": value} for code, value in line.dimensions.items()]
+
+    def _keep(self, invoice: Invoice) -> Invoice:
+        self._invoices[invoice.id] = invoice
+        return invoice
+
+    def _changeable(self, invoice_id: str) -> Invoice:
+        invoice = self.invoice(invoice_id)
+        if invoice.is_posted:
+            raise RefusedError(f"Purchase Invoice {invoice.number} is posted and cannot be changed.", code=DIALOG)
+        return invoice
+
+    def _check_postable(self, invoice: Invoice) -> None:
+        if not invoice.vendor_invoice_number:
+            raise RefusedError("You need to enter the document number of the document from the vendor.", code=DIALOG)
+        self._check_not_posted_yet(invoice.vendor, invoice.vendor_invoice_number)
+        if not invoice.net:
+            raise RefusedError("There is nothing to post.", code=DIALOG)
+        if not self.tenant.is_open(invoice.posting_date):
+            raise RefusedError(
+                f"Posting Date {invoice.posting_date} is not within your range of allowed posting dates.",
+                code=DIALOG,
+            )
+
+    def _check_not_posted_yet(self, vendor: str, reference: str) -> None:
+        same = (each for each in self._invoices.values() if each.is_posted and each.vendor == vendor)
+        if any(each.vendor_invoice_number.casefold() == reference.casefold() for each in same):
+            raise RefusedError(f"Purchase Invoice {reference} already exists for this vendor.", code=DIALOG)
+
+    def _vendor(self, number: str | None) -> str:
+        if not number:
+            raise RefusedError("A vendorNumber or a vendorId must be provided.", code=DIALOG)
+        if number not in self.tenant.suppliers:
+            raise unrelated("Buy-from Vendor No.", "Purchase Header", number, "Vendor")
+        if number in self.tenant.blocked_suppliers:
+            raise RefusedError(
+                f"You cannot create this type of document when Vendor {number} is blocked with type All.",
+                code=DIALOG,
+            )
+        return number
+
+    def _currency(self, code: str) -> str:
+        """The API answers with the company's own currency where the table has an empty code."""
+        if code and not self.tenant.knows_currency(code):
+            raise unrelated("Currency Code", "Purchase Header", code, "Currency")
+        return code or self.tenant.company_currency
+
+    def _line(self, body: LineBody) -> Line:
+        if body.line_object_number not in self.tenant.accounts:
+            raise unrelated("No.", "Purchase Line", body.line_object_number, "G/L Account")
+        if body.tax_code and body.tax_code not in self.tenant.tax_codes:
+            raise unrelated("VAT Prod. Posting Group", "Purchase Line", body.tax_code, "VAT Product Posting Group")
+        return Line(
+            account=body.line_object_number,
+            quantity=body.quantity,
+            unit_cost=body.unit_cost,
+            description=body.description,
+            tax_code=body.tax_code or "",
+            tax_percent=self.tenant.tax_codes.get(body.tax_code or "", Decimal(0)),
+            dimensions=self._dimensions(body.dimension_set_lines),
+        )
+
+    def _dimensions(self, lines: Iterable[DimensionSetLineBody]) -> Mapping[str, str]:
+        for line in lines:
+            self._check_dimension(line.code, line.value_code)
+        return {line.code: line.value_code for line in lines}
+
+    def _check_dimension(self, code: str, value: str) -> None:
+        dimension = self.tenant.dimension(code)
+        if dimension is None:
+            raise unrelated("Dimension Code", "Dimension Set Entry", code, "Dimension")
+        if value not in dimension.values:
+            raise unrelated("Dimension Value Code", "Dimension Set Entry", value, "Dimension Value")
+
+    def _shortcuts(self, body: InvoiceChangeBody) -> tuple[str, str]:
+        codes = (body.shortcut_dimension1_code, body.shortcut_dimension2_code)
+        for index, value in enumerate(codes):
+            if value and (index >= len(self.tenant.dimensions) or value not in self.tenant.dimensions[index].values):
+                raise unrelated(f"Shortcut Dimension {index + 1} Code", "Purchase Header", value, "Dimension Value")
+        return codes
+
+    def _next_number(self, status: Status) -> str:
+        self._numbers[status] += 1
+        return str(self._numbers[status])
+
+
+_PLAIN = ("vendor_invoice_number", "invoice_date", "posting_date", "due_date")
+
+
+def _changed(invoice: Invoice, changes: Mapping[str, object]) -> Invoice:
+    return replace(invoice, **changes, version=invoice.version + 1, modified_at=datetime.now(UTC))  # type: ignore[arg-type]
+
+
+def month_starts(first: date, last: date) -> list[date]:
+    months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    return [date(month // 12, month % 12 + 1, 1) for month in months]

@@ -1,0 +1,1 @@
+"""Xledger's GraphQL API, as far as importing vouchers needs it."""

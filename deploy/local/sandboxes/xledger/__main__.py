@@ -1,0 +1,4 @@
+from deploy.local.sandboxes.serving import main
+from deploy.local.sandboxes.xledger.application import build
+
+main("xledger", build)

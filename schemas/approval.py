@@ -1,0 +1,81 @@
+"""`reimbursement.approved.v1`: what an expense system says once somebody approved a reimbursement."""
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import FailFast, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.content import EventContent
+from schemas.currency import are_normalised, minor_units, normalised
+from schemas.fields import Amount, Currency, Day, Dimensions, FreeText, Identifier, Instant, ShortText
+
+
+class Claimant(EventContent):
+    """The person who gets the money. `number` is what the ERP may know them by."""
+
+    id: Identifier
+    number: ShortText | None = None
+
+
+class ExpenseLine(EventContent):
+    """One expense. Within a `ReimbursementApproved`, `amount` has exactly the currency's decimals."""
+
+    amount: Annotated[Amount, Field(description="Decimal string above zero with at most the currency's decimals.")]
+    description: FreeText = ""
+    dimensions: Dimensions = Field(default_factory=dict)
+    expense_date: Day
+    expense_type: Identifier
+    line_id: Annotated[Identifier, Field(description="Unique within the reimbursement.")]
+
+
+class ReimbursementApproved(EventContent):
+    """Content of one approval; its identity is `(organization_id, reimbursement_id)`, for ever."""
+
+    TYPE: ClassVar = "reimbursement.approved.v1"
+
+    approved_at: Instant
+    approved_by: Identifier
+    claimant: Claimant
+    currency: Currency
+    description: FreeText = ""
+    # Lax about the container alone, since JSON has lists and no tuples; the lines in it stay strict. That
+    # there is one is checked below: pydantic would say "at least 1" whenever the first line is wrong.
+    lines: Annotated[
+        tuple[ExpenseLine, ...],
+        Field(strict=False, max_length=500, json_schema_extra={"minItems": 1}),
+        FailFast(),
+    ]
+    organization_id: Identifier
+    reimbursement_id: Identifier
+    total: Annotated[
+        Amount,
+        Field(description="Decimal string, exactly the sum of the lines; at most the currency's decimals."),
+    ]
+
+    @property
+    def total_minor(self) -> int:
+        """`total` in the currency's smallest unit."""
+        return minor_units(self.total, self.currency)
+
+    @model_validator(mode="after")
+    def _lines_add_up(self) -> Self:
+        amounts = [line.amount for line in self.lines]
+        if not amounts:
+            raise PydanticCustomError("no_lines", "There should be at least one line")
+        if not are_normalised([self.total, *amounts], self.currency):
+            self._normalise_amounts()
+        if sum(amounts) != self.total:
+            raise PydanticCustomError("sum", "The lines should add up to total")
+        if len({line.line_id for line in self.lines}) != len(amounts):
+            raise PydanticCustomError("line_id", "No two lines should have the same line_id")
+        return self
+
+    def _normalise_amounts(self) -> None:
+        """Frozen does not hold yet: the record is still being made."""
+        try:
+            object.__setattr__(self, "total", normalised(self.total, self.currency))
+            for line in self.lines:
+                object.__setattr__(line, "amount", normalised(line.amount, self.currency))
+        except ValueError:
+            message = "Amounts should have at most the currency's decimals"
+            raise PydanticCustomError("decimals", message) from None

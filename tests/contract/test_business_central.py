@@ -1,0 +1,184 @@
+"""What is Business Central's own: drafts, the second document it refuses, tokens."""
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from connectors.contract import NotSent, Posted, PostingLine, Rejected, Unavailable, Unknown
+from connectors.hosts import AllowedHosts
+from connectors.http import HttpClient, Timeouts
+from connectors.oauth2 import AccessToken, ClientCredentials, TokenSource
+from deploy.local.sandboxes.faults import Action, FaultRule
+from tests.contract.bench import Bench, Permit
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def drafts_and_documents(bench: Bench, reference: str) -> tuple[int, int]:
+    """Made and deleted drafts are seen by what a new connector can still delete: here, by what the ledger says."""
+    lines = [line for line in await bench.sandbox.ledger() if line.reference == reference and line.applied]
+    return sum(line.request == "create_invoice" for line in lines), sum(line.final for line in lines)
+
+
+async def test_a_draft_that_an_earlier_attempt_left_is_replaced_and_posted_once(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting()
+    connector = bench.connect()
+    await bench.sandbox.set_faults(FaultRule(action=Action.TOO_MANY_REQUESTS, kind="post_invoice"))
+    assert isinstance(await connector.post(posting, Permit()), NotSent)
+    await bench.sandbox.set_faults()
+    before = (await bench.sandbox.requests()).get("delete_invoice", 0)
+    mended = replace(posting, lines=(PostingLine("7130", posting.total, "Train"),), attempt=2)
+    assert isinstance(await connector.post(mended, Permit()), Posted)
+    assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
+    (document,) = await bench.documents(posting)
+    assert [line.account for line in document.lines] == ["7130"]
+
+
+async def test_a_draft_that_cannot_be_deleted_stops_the_attempt(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting()
+    connector = bench.connect()
+    await bench.sandbox.set_faults(FaultRule(action=Action.TOO_MANY_REQUESTS, kind="post_invoice"))
+    await connector.post(posting, Permit())
+    await bench.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, kind="delete_invoice", status=500))
+    assert isinstance(await connector.post(replace(posting, attempt=2), Permit()), NotSent)
+    assert await drafts_and_documents(bench, posting.reference) == (1, 0)
+
+
+@pytest.mark.parametrize("duplicates", ["refused_once_posted", "refused_at_posting"])
+async def test_a_second_try_of_what_is_posted_answers_posted(business_central: Bench, duplicates: str) -> None:
+    bench, posting = business_central, business_central.posting()
+    connector = bench.connect()
+    await bench.sandbox.change_settings(duplicates=duplicates)
+    first = await connector.post(posting, Permit())
+    assert await connector.post(posting, Permit()) == first
+    assert isinstance(first, Posted)
+    assert len(await bench.documents(posting)) == 1
+
+
+async def test_a_posted_invoice_with_another_total_is_never_taken_for_ours(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting()
+    connector = bench.connect()
+    await connector.post(posting, Permit())
+    line = PostingLine("7140", Decimal("1.00"), "Train")
+    other = replace(posting, total=Decimal("1.00"), lines=(line,))
+    assert isinstance(await connector.post(other, Permit()), Unknown)
+    assert isinstance(await connector.post(replace(other, attempt=2), Permit()), Unknown)
+    assert len(await bench.documents(posting)) == 1
+
+
+async def test_p5_a_draft_with_another_total_is_deleted_and_never_posted(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting()
+    connector = bench.connect()
+    wrong = Action.WRONG_AMOUNT
+    await bench.sandbox.set_faults(
+        FaultRule(action=wrong, kind="create_invoice"), FaultRule(action=wrong, kind="get_invoice")
+    )
+    outcome = await connector.post(posting, Permit())
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "total_differs"
+    assert await drafts_and_documents(bench, posting.reference) == (1, 0)
+
+
+async def test_a_total_that_only_the_first_answer_misstates_is_read_again(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting()
+    await bench.sandbox.set_faults(FaultRule(action=Action.WRONG_AMOUNT, kind="create_invoice"))
+    assert isinstance(await bench.connect().post(posting, Permit()), Posted)
+
+
+async def test_a_rejected_post_leaves_no_draft(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting()
+    before = (await bench.sandbox.requests()).get("delete_invoice", 0)
+    refusal = "Posting Date is not within your range of allowed posting dates."
+    await bench.sandbox.set_faults(
+        FaultRule(action=Action.REFUSE_BEFORE, kind="post_invoice", status=400, message=refusal)
+    )
+    outcome = await bench.connect().post(posting, Permit())
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "closed_period"
+    assert "CorrelationId" not in outcome.message
+    assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
+
+
+async def test_a_posted_invoice_whose_number_cannot_be_read_is_unknown(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting()
+    await bench.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, kind="get_invoice", status=500))
+    assert isinstance(await bench.connect().post(posting, Permit()), Unknown)
+    assert len(await bench.documents(posting)) == 1
+
+
+async def test_the_permit_is_asked_again_before_the_post_itself(business_central: Bench) -> None:
+    class EndsAfterTheDraft:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def is_valid(self) -> bool:
+            self.asked += 1
+            return self.asked <= 2
+
+    posting = business_central.posting()
+    assert isinstance(await business_central.connect().post(posting, EndsAfterTheDraft()), NotSent)
+    assert await drafts_and_documents(business_central, posting.reference) == (1, 0)
+
+
+async def test_a_company_that_is_gone_is_unavailable(business_central: Bench) -> None:
+    connector = business_central.connect(company_id="c4a0c1de-58f7-4b6f-8c2e-000000000000")
+    outcome = await connector.post(business_central.posting(), Permit())
+    assert isinstance(outcome, Unavailable)
+    assert "no such company" in outcome.reason
+
+
+async def test_one_sign_in_serves_many_requests_at_once(business_central: Bench) -> None:
+    bench, connector = business_central, business_central.connect()
+    before = (await bench.sandbox.requests())["token"]
+    await asyncio.gather(*(connector.look_up(["R-1"]) for _ in range(10)))
+    assert (await bench.sandbox.requests())["token"] == before + 1
+
+
+async def test_a_withdrawn_token_is_renewed_once(business_central: Bench) -> None:
+    bench, connector = business_central, business_central.connect()
+    await connector.look_up(["R-1"])
+    await bench.sandbox.change_settings(withdraw_tokens=True)
+    await bench.sandbox.change_settings(withdraw_tokens=False)
+    before = (await bench.sandbox.requests())["token"]
+    assert isinstance(await connector.post(bench.posting(), Permit()), Posted)
+    assert (await bench.sandbox.requests())["token"] == before + 1
+
+
+async def test_a_sign_in_service_that_is_down_is_not_sent(business_central: Bench) -> None:
+    bench = business_central
+    await bench.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, kind="token", status=503))
+    assert isinstance(await bench.connect().post(bench.posting(), Permit()), NotSent)
+
+
+async def test_a_token_is_renewed_before_it_ends(business_central: Bench) -> None:
+    account = business_central.accounts[0]
+    now = [1000.0]
+    http = _client(business_central)
+    source = TokenSource(
+        http,
+        ClientCredentials(
+            str(account.settings["token_url"]),
+            account.credentials["client_id"],
+            account.credentials["client_secret"],
+            "https://api.businesscentral.dynamics.com/.default",
+        ),
+        clock=lambda: now[0],
+    )
+    first = await source.token()
+    now[0] += 3200
+    assert await source.token() == first
+    now[0] += 200
+    second = await source.token()
+    await http.close()
+    assert isinstance(first, AccessToken)
+    assert isinstance(second, AccessToken)
+    assert first.value != second.value
+    assert first.value not in repr(first)
+
+
+def _client(bench: Bench) -> HttpClient:
+
+    hosts = AllowedHosts(frozenset(), frozenset({bench.sandbox.url.removeprefix("http://")}))
+    return HttpClient(hosts, Timeouts(), connections=1)

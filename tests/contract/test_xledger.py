@@ -1,0 +1,83 @@
+"""What is Xledger's own: a staged import, and errors inside HTTP 200."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from connectors.contract import Accepted, ImportRefused, NotSent, PostingLine, Rejected, Staged
+from deploy.local.sandboxes.faults import Action, FaultRule
+from tests.contract.bench import Bench, Permit
+from tests.unit.connectors.samples import mapping
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_voucher_is_staged_until_the_import_takes_it(xledger: Bench) -> None:
+    posting, connector = xledger.posting(), xledger.connect(check_after_seconds=3)
+    outcome = await connector.post(posting, Permit())
+    assert isinstance(outcome, Accepted)
+    assert outcome.document.number == posting.reference
+    assert len(outcome.document.erp_id.split(",")) == len(posting.lines) + 1
+    assert outcome.check_after == timedelta(seconds=3)
+    assert await xledger.find(connector, posting) == Staged()
+
+
+async def test_a_voucher_that_waits_is_not_added_again(xledger: Bench) -> None:
+    posting, connector = xledger.posting(), xledger.connect()
+    await connector.post(posting, Permit())
+    assert isinstance(await connector.post(replace(posting, attempt=2), Permit()), Accepted)
+    assert len(await xledger.documents(posting)) == 1
+
+
+async def test_a_refused_voucher_does_not_hide_the_mended_one(xledger: Bench) -> None:
+    """One line of the first is right: without an error of its own it must not pass for a voucher that waits."""
+    lines = (
+        PostingLine("7140", xledger.posting().total - 1, "Train"),
+        PostingLine("9999", xledger.posting().total, "?"),
+    )
+    posting = xledger.posting(lines=lines, total=lines[0].amount + lines[1].amount)
+    connector = xledger.connect()
+    await connector.post(posting, Permit())
+    await xledger.settle()
+    refused = await xledger.find(connector, posting)
+    assert isinstance(refused, ImportRefused)
+    assert "9999" in refused.message
+    mended = replace(posting, lines=(lines[0], replace(lines[1], account="7150")), attempt=2)
+    assert isinstance(await connector.post(mended, Permit()), Accepted)
+    assert await xledger.find(connector, mended) == Staged()
+    assert len(await xledger.documents(mended)) == 1
+
+
+async def test_limits_say_how_long_to_wait(xledger: Bench) -> None:
+    posting, connector = xledger.posting(), xledger.connect()
+    for limits, pause in (({"per_window": 0}, timedelta(seconds=5)), ({"at_once": 0}, timedelta(seconds=1))):
+        await xledger.sandbox.set_limits(**limits)
+        outcome = await connector.post(posting, Permit())
+        await xledger.sandbox.set_limits(per_window=None, at_once=None)
+        assert isinstance(outcome, NotSent)
+        assert outcome.retry_after == pause
+
+
+async def test_a_used_up_quota_waits_until_it_is_filled_again(xledger: Bench) -> None:
+    await xledger.sandbox.set_limits(credits=0, credits_reset_seconds=600)
+    outcome = await xledger.connect().post(xledger.posting(), Permit())
+    await xledger.sandbox.set_limits(credits=None)
+    assert isinstance(outcome, NotSent)
+    assert outcome.retry_after is not None
+    assert timedelta(seconds=590) < outcome.retry_after <= timedelta(seconds=600)
+
+
+@pytest.mark.parametrize("code", ["ARGUMENTS_OF_CORRECT_TYPE", "INVALID_VALUE"])
+async def test_a_value_that_xledger_refuses_is_rejected(xledger: Bench, code: str) -> None:
+    rule = FaultRule(action=Action.REFUSE_BEFORE, status=200, code=code, message="No such code.")
+    await xledger.sandbox.set_faults(rule)
+    assert await xledger.connect().post(xledger.posting(), Permit()) == Rejected(code, "No such code.")
+
+
+async def test_a_mapping_without_a_counter_account_is_told_in_the_test_and_rejected(xledger: Bench) -> None:
+    (problem,) = await xledger.connect(mapping=mapping(counter_account=None)).test()  # type: ignore[misc]
+    assert problem.subject == "counter_account"
+    outcome = await xledger.connect().post(xledger.posting(counter_account=None), Permit())
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "unmapped_counter_account"

@@ -1,0 +1,129 @@
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from connectors.contract import ConfigurationError, Posting, Rejected
+from connectors.mapping import map_to_posting, validate_mapping
+from connectors.reference import reference_of
+from tests.unit.connectors.samples import APPROVAL, MAPPING, approval, mapping
+
+
+def mapped(**changes: object) -> Posting:
+    posting = map_to_posting(approval(), mapping(**changes))
+    assert isinstance(posting, Posting)
+    return posting
+
+
+def rejected(**changes: object) -> Rejected:
+    outcome = map_to_posting(approval(), mapping(**changes))
+    assert isinstance(outcome, Rejected)
+    return outcome
+
+
+def test_a_posting_says_what_the_approval_and_the_mapping_say() -> None:
+    posting = mapped()
+    assert posting.reference == reference_of("hlf", "R-2026-000417")
+    assert (posting.claimant, posting.counter_account) == ("10023", "2930")
+    assert (posting.total, posting.currency) == (Decimal("1250.50"), "NOK")
+    assert posting.text == "Peer meeting, Lillehammer"
+    assert [(line.account, line.amount, line.tax_code) for line in posting.lines] == [
+        ("7140", Decimal("1000.50"), "0"),
+        ("7150", Decimal("250.00"), None),
+    ]
+    assert sum(line.amount for line in posting.lines) == posting.total
+    assert posting.lines[0].dimensions == {"AVD": "10"}
+    assert posting.attempt == 1
+
+
+def test_a_line_without_a_description_is_named_after_its_expense_type() -> None:
+    assert [line.text for line in mapped().lines] == ["Train", "meals"]
+
+
+def test_a_document_without_a_description_is_named_after_the_reimbursement() -> None:
+    posting = map_to_posting(approval(description=""), mapping())
+    assert isinstance(posting, Posting)
+    assert posting.text == "R-2026-000417"
+
+
+def test_claimants_are_looked_up_in_the_table() -> None:
+    assert mapped(claimants={"table": {"peer-4711": "V10023"}}).claimant == "V10023"
+
+
+def test_an_unmapped_expense_type_is_named() -> None:
+    outcome = rejected(expense_types={"travel": {"account": "7140"}})
+    assert outcome.code == "unmapped_expense_type"
+    assert outcome.message.startswith("The expense type 'meals' has no account in the mapping.")
+
+
+def test_the_default_takes_what_has_no_account_of_its_own() -> None:
+    posting = mapped(expense_types={}, default_expense_type={"account": "7799", "tax_code": "1"})
+    assert {(line.account, line.tax_code) for line in posting.lines} == {("7799", "1")}
+
+
+def test_an_unmapped_claimant_is_named() -> None:
+    outcome = rejected(claimants={"table": {}})
+    assert outcome.code == "unmapped_claimant"
+    assert "'peer-4711'" in outcome.message
+
+
+def test_an_unmapped_dimension_is_named() -> None:
+    outcome = rejected(dimensions={})
+    assert outcome.code == "unmapped_dimension"
+    assert "'department'" in outcome.message
+
+
+def test_all_gaps_are_told_at_once() -> None:
+    message = rejected(expense_types={}, dimensions={}, claimants={"table": {}}).message
+    assert all(name in message for name in ("'travel'", "'meals'", "'department'", "'peer-4711'"))
+
+
+def test_the_document_is_dated_by_its_latest_expense() -> None:
+    assert mapped().document_date == date(2026, 11, 4)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [("approved_at", date(2026, 11, 20)), ("expense_date", date(2026, 11, 4)), ("first_open_date", None)],
+)
+def test_the_posting_date_is_the_mappings_choice(choice: str, expected: date | None) -> None:
+    assert mapped(posting_date=choice).posting_date == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"), [("Europe/Oslo", date(2027, 1, 1)), ("America/New_York", date(2026, 12, 31))]
+)
+def test_an_approval_is_dated_where_the_organisation_is(zone: str, expected: date) -> None:
+    late = approval(approved_at="2026-12-31T23:30:00Z")
+    posting = map_to_posting(late, mapping(), zone)
+    assert isinstance(posting, Posting)
+    assert posting.posting_date == expected
+
+
+def test_every_mistake_in_a_mapping_is_a_sentence_without_its_value() -> None:
+    broken = {
+        "expense_types": {"travel": {"konto": "7140"}},
+        "claimants": {"from": "hunter2"},
+        "posting_date": "hunter2",
+        "hunter": 1,
+    }
+    with pytest.raises(ConfigurationError) as raised:
+        validate_mapping(broken)
+    assert set(raised.value.problems) == {
+        "mapping → expense_types → travel → account is missing.",
+        "mapping → expense_types → travel → konto is not a known setting.",
+        'mapping → claimants must be {"from": "number"} or {"table": {…}}.',
+        "mapping → posting_date is not one of the values it may have.",
+        "mapping → hunter is not a known setting.",
+    }
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_mapping_of_another_shape_is_refused() -> None:
+    with pytest.raises(ConfigurationError):
+        validate_mapping(["not", "a", "mapping"])
+
+
+def test_the_samples_are_those_of_the_interface() -> None:
+    assert validate_mapping(MAPPING).counter_account == "2930"
+    assert APPROVAL["total"] == "1250.50"

@@ -1,0 +1,195 @@
+"""Vouchers and outcomes of Xledger, without a network."""
+
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.contract import (
+    Absent,
+    Document,
+    Found,
+    ImportRefused,
+    NotSent,
+    PostingLine,
+    Rejected,
+    Staged,
+    Unavailable,
+    Unknown,
+)
+from connectors.http import Answer, NotDelivered, Uncertain
+from connectors.xledger.answers import Reply, read_reply, refused_mutation, refused_query
+from connectors.xledger.documents import Books, dimension_slots, registration_number, voucher
+from connectors.xledger.vouchers import Holdings, ImportRow, PayableRow, findings, holdings_in
+from tests.unit.connectors.samples import NOW, mapping, posting
+
+BOOKS = Books("AP", "NOK", {"AVD": "glObject1"})
+DAY = date(2026, 11, 20)
+
+
+def nodes(**changes: Any) -> list[dict[str, object]]:
+    made = voucher(posting(**changes), DAY, BOOKS)
+    assert isinstance(made, list)
+    return made
+
+
+def reply(content: object, status: int = 200) -> Reply:
+    read = read_reply(Answer(status, {}, json.dumps(content).encode()))
+    assert isinstance(read, Reply)
+    return read
+
+
+def refused(code: str, message: str = "No.", **extensions: str) -> object:
+    return refused_mutation(
+        reply({"data": None, "errors": [{"message": message, "code": code, "extensions": extensions}]}),
+        posting(),
+        NOW,
+    )
+
+
+def test_a_voucher_has_a_debit_for_each_line_and_one_credit() -> None:
+    debit, other, credit = nodes()
+    assert debit["account"] == {"code": "7140"}
+    assert debit["taxRule"] == {"code": "0"}
+    assert debit["glObject1"] == {"code": "10"}
+    assert debit["amount"] == debit["invoiceAmount"] == "1000.50"
+    assert "taxRule" not in other
+    assert credit["account"] == {"code": "2930"}
+    assert credit["subledger"] == {"code": "10023"}
+    assert credit["invoiceAmount"] == "-1250.50"
+
+
+def test_all_nodes_share_what_makes_them_one_voucher() -> None:
+    shared = ("trRegNumber", "invoiceNumber", "extIdentifier", "postedDate", "invoiceDate", "currency")
+    assert len({json.dumps([node[name] for name in shared]) for node in nodes()}) == 1
+    assert nodes()[0]["invoiceNumber"] == nodes()[0]["extIdentifier"] == posting().reference
+
+
+@given(st.lists(st.decimals(min_value="0.01", max_value="99999999.99", places=2), min_size=1, max_size=40))
+def test_a_voucher_sums_to_zero(amounts: list[Decimal]) -> None:
+    lines = tuple(PostingLine("7140", amount, "x") for amount in amounts)
+    made = nodes(lines=lines, total=sum(amounts, Decimal(0)))
+    assert sum(Decimal(str(node["invoiceAmount"])) for node in made) == 0
+
+
+def test_a_foreign_amount_leaves_the_rate_to_xledger() -> None:
+    assert all("amount" not in node for node in nodes(currency="EUR"))
+
+
+@given(st.text(min_size=1, max_size=35), st.integers(1, 9))
+def test_the_registration_number_is_whole_positive_and_stable(reference: str, attempt: int) -> None:
+    number = registration_number(posting(reference=reference, attempt=attempt))
+    assert 1 <= int(number) <= 999_999_999
+    assert number == registration_number(posting(reference=reference, attempt=attempt))
+
+
+def test_more_lines_than_one_mutation_takes_are_rejected() -> None:
+    lines = (PostingLine("7140", Decimal(1), "x"),) * 500
+    outcome = voucher(posting(lines=lines, total=Decimal(500)), DAY, BOOKS)
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "too_many_lines"
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "slots"),
+    [
+        ({"department": "AVD"}, {"AVD": "glObject1"}),
+        ({"department": "AVD", "project": "PRO"}, {"AVD": "glObject1", "PRO": "glObject2"}),
+        ({"department": "glObject3"}, {"glObject3": "glObject3"}),
+        ({"department": "AVD", "project": "glObject1"}, {"glObject1": "glObject1", "AVD": "glObject2"}),
+    ],
+)
+def test_dimensions_fill_the_objects_named_or_the_free_ones_in_order(
+    dimensions: dict[str, str], slots: dict[str, str]
+) -> None:
+    assert dimension_slots(mapping(dimensions=dimensions)) == slots
+
+
+def test_a_sixth_dimension_is_rejected_by_name() -> None:
+    line = PostingLine("7140", Decimal(1), "x", None, {"SIXTH": "1"})
+    outcome = voucher(posting(lines=(line,)), DAY, BOOKS)
+    assert isinstance(outcome, Rejected)
+    assert "'SIXTH'" in outcome.message
+
+
+def test_errors_inside_http_200_have_their_outcomes() -> None:
+    assert refused("BAD_REQUEST.BURST_RATE_LIMIT_REACHED") == NotSent(
+        "Xledger's limit of requests was reached.", timedelta(seconds=5)
+    )
+    assert refused("BAD_REQUEST.INSUFFICIENT_CREDITS", resetAt="2026-11-20T10:30:00Z") == NotSent(
+        "Xledger's quota of credits is used up.", timedelta(minutes=30)
+    )
+    assert refused("INVALID_VALUE", "Wrong: Peer meeting, Lillehammer") == Rejected("INVALID_VALUE", "Wrong: …")
+    assert isinstance(refused("UNAUTHENTICATED"), Unavailable)
+    assert isinstance(refused("UNHANDLED_ERROR", "Bad format for API Token. Expected …"), Unavailable)
+    assert isinstance(refused("SOMETHING_NEW"), Unknown)
+
+
+def test_a_time_without_an_offset_is_xledgers_own() -> None:
+    outcome = refused("BAD_REQUEST.INSUFFICIENT_CREDITS", resetAt="2026-11-20T11:30:00")
+    assert isinstance(outcome, NotSent)
+    assert outcome.retry_after == timedelta(minutes=30)
+
+
+def test_errors_beside_data_are_unknown() -> None:
+    both = {"data": {"addGLImportItems": {"edges": []}}, "errors": [{"code": "INVALID_VALUE"}]}
+    assert isinstance(refused_mutation(reply(both), posting(), NOW), Unknown)
+
+
+def test_a_refused_query_is_never_unknown() -> None:
+    assert isinstance(refused_query(reply({"errors": [{"code": "NEW"}]}), NOW), NotSent)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (NotDelivered("x"), NotSent),
+        (Uncertain("x"), Uncertain),
+        (Answer(401, {}, b""), Unavailable),
+        (Answer(403, {}, b""), Unavailable),
+        (Answer(429, {}, b""), NotSent),
+        (Answer(503, {}, b""), NotSent),
+        (Answer(500, {}, b"{}"), Uncertain),
+        (Answer(200, {}, b"<html>"), Uncertain),
+        (Answer(200, {}, b"{}"), Uncertain),
+        (Answer(200, {}, b"[]"), Uncertain),
+        (Answer(200, {}, b'{"data": {}, "errors": 1}'), Uncertain),
+    ],
+)
+def test_an_answer_that_is_not_graphql_has_the_outcome_of_the_table(answer: Answer, kind: type) -> None:
+    assert isinstance(read_reply(answer), kind)
+
+
+def payable(amount: str, number: str = "20260001") -> PayableRow:
+    return PayableRow("1", "R-1", Decimal(amount), "NOK", number)
+
+
+def test_a_transaction_is_found_with_what_is_owed() -> None:
+    found = findings(["R-1"], Holdings([payable("-10.00")], [], is_cut=False))
+    assert found == {"R-1": Found(Document("20260001", "1"), Decimal("10.00"), "NOK")}
+
+
+def test_two_transactions_under_one_reference_do_not_look_like_one() -> None:
+    found = findings(["R-1"], Holdings([payable("-10.00"), payable("-10.00", "20260002")], [], is_cut=False))["R-1"]
+    assert isinstance(found, Found)
+    assert (found.document.number, found.total) == ("20260001, 20260002", Decimal("20.00"))
+
+
+def test_a_voucher_is_refused_when_one_of_its_rows_is() -> None:
+    rows = [ImportRow(1, "R-1", "7"), ImportRow(2, "R-1", "7")]
+    refused_row = Holdings([], rows, is_cut=False, messages={2: ["Account 9999 does not exist."]})
+    assert findings(["R-1", "R-2"], refused_row) == {
+        "R-1": ImportRefused("import_refused", "Account 9999 does not exist."),
+        "R-2": Absent(),
+    }
+    waits_too = Holdings([], [*rows, ImportRow(3, "R-1", "8")], is_cut=False, messages=refused_row.messages)
+    assert findings(["R-1"], waits_too) == {"R-1": Staged()}
+
+
+def test_an_answer_of_another_form_is_not_an_absence() -> None:
+    assert holdings_in({}) is None
+    assert holdings_in({"apTransactions": {"edges": [{"node": {}}]}, "glImportItems": {"edges": []}}) is None

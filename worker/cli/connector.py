@@ -1,0 +1,259 @@
+"""`connector`: an organisation's link to its ERP."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from connectors.contract import NotSent, Problem, Unavailable
+from worker import insights, setup
+from worker.bootstrap import make_adapters
+from worker.cli.answering import (
+    SOURCE,
+    ActorOption,
+    Exit,
+    JsonFlag,
+    OrganizationArgument,
+    ReasonOption,
+    in_transaction,
+    operator,
+    refuse,
+    say,
+    say_facts,
+    say_json,
+    say_table,
+    with_pool,
+)
+from worker.domain.switching import Phase, Toggle, Verdict
+from worker.insights import ConnectorObject, ReleasePreview
+from worker.settings import Settings
+from worker.store import connectors
+from worker.store.database import Connection, Pool, acquire, transaction
+from worker.toggles import Toggled, apply_toggle
+from worker.vault import Vault
+
+app = typer.Typer(help="An organisation's link to its ERP.", no_args_is_help=True)
+
+LOOK_SECONDS = 0.05
+LARGEST_FILE_BYTES = 4 * 1024 * 1024
+
+KindOption = Annotated[
+    str | None, typer.Option("--connector", help="Which one, where the organisation has several configured.")
+]
+WaitFlag = Annotated[bool, typer.Option("--wait", help="Return once nothing is in flight.")]
+
+
+@app.command()
+def configure(
+    organization: OrganizationArgument,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="xledger or business_central.")],
+    *,
+    file: Annotated[str, typer.Option("--file", help="JSON; - reads standard input.")],
+    actor: ActorOption = "operator",
+    as_json: JsonFlag = False,
+) -> None:
+    """Set a connector up or change it. It stays on or off as it was; credentials are encrypted at once.
+
+    Example: accounting-sync connector configure hlf xledger --file hlf.json
+    """
+    content = _read(file)
+
+    async def work(pool: Pool, settings: Settings) -> Phase:
+        async with transaction(pool) as connection:
+            return await setup.configure(
+                connection,
+                organization,
+                kind,
+                content,
+                adapters=make_adapters(settings),
+                vault=Vault(settings.credentials_key_bytes),
+                actor=operator(actor),
+                source=SOURCE,
+            )
+
+    phase = with_pool(work)
+    if as_json:
+        say_json({"organization_id": organization, "connector": kind, "phase": phase})
+    else:
+        say(f"The {kind} connector of {organization} is configured; it is {phase}.")
+
+
+@app.command()
+def test(organization: OrganizationArgument, *, connector: KindOption = None, as_json: JsonFlag = False) -> int:
+    """Sign in at the ERP and check what the mapping names. Writes nothing.
+
+    Example: accounting-sync connector test hlf
+    """
+
+    async def work(pool: Pool, settings: Settings) -> list[Problem]:
+        async with acquire(pool) as connection:
+            kind = await _kind(connection, organization, connector)
+            adapter = await make_adapters(settings).make(connection, organization, kind)
+        try:
+            found = await adapter.connector.test()
+        finally:
+            await adapter.connector.close()
+        if isinstance(found, NotSent | Unavailable):
+            return [Problem("connection", found.reason)]
+        return list(found)
+
+    problems = with_pool(work)
+    if as_json:
+        say_json({"ready": not problems, "problems": [{"subject": p.subject, "message": p.message} for p in problems]})
+    else:
+        say_table(["WHAT", "WRONG"], [(p.subject, p.message) for p in problems], "Ready: nothing is wrong.")
+    return Exit.REFUSED if problems else Exit.DONE
+
+
+@app.command()
+def show(organization: OrganizationArgument, *, as_json: JsonFlag = False) -> None:
+    """Show the connector: on or off, since when, by whom, what waits.
+
+    Example: accounting-sync connector show hlf --json
+    """
+
+    async def work(connection: Connection) -> ConnectorObject | None:
+        return await insights.connector_object(connection, organization)
+
+    _say(in_transaction(work) or _none(organization), as_json=as_json)
+
+
+@app.command()
+def preview(organization: OrganizationArgument, *, as_json: JsonFlag = False) -> None:
+    """Show what enabling now would send, and what would be rejected.
+
+    Example: accounting-sync connector preview hlf
+    """
+
+    async def work(connection: Connection) -> ReleasePreview | None:
+        return await insights.release_preview(connection, organization)
+
+    found = in_transaction(work) or _none(organization)
+    if as_json:
+        say_json(found)
+        return
+    sums = ", ".join(f"{one.total} {one.currency}" for one in found.sums)
+    facts = [("would be sent", found.count), ("amount", sums or "-"), ("oldest approved", found.oldest)]
+    say_facts([*facts, ("checked", found.checked), ("would be rejected", len(found.would_be_rejected))])
+    if found.would_be_rejected:
+        say("")
+        rows = [(one.reimbursement_id, one.code, one.message) for one in found.would_be_rejected]
+        say_table(["REIMBURSEMENT", "CODE", "WHY"], rows, "")
+
+
+@app.command()
+def enable(
+    organization: OrganizationArgument,
+    *,
+    actor: ActorOption,
+    reason: ReasonOption,
+    connector: KindOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Switch the connector on: what waited is posted, oldest first.
+
+    Example: accounting-sync connector enable hlf --actor user-9 --reason "Onboarding done"
+    """
+    _switch(organization, connector, enabled=True, actor=actor, reason=reason, wait=False, as_json=as_json)
+
+
+@app.command()
+def disable(
+    organization: OrganizationArgument,
+    *,
+    actor: ActorOption,
+    reason: ReasonOption,
+    connector: KindOption = None,
+    wait: WaitFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Switch the connector off: nothing new is sent, what is approved waits.
+
+    Example: accounting-sync connector disable hlf --actor user-9 --reason "New credentials" --wait
+    """
+    _switch(organization, connector, enabled=False, actor=actor, reason=reason, wait=wait, as_json=as_json)
+
+
+def _switch(
+    organization: str, kind: str | None, *, enabled: bool, actor: str, reason: str, wait: bool, as_json: bool
+) -> None:
+    async def work(pool: Pool, _settings: Settings) -> tuple[Toggled, ConnectorObject | None]:
+        async with transaction(pool) as connection:
+            wanted = await _kind(connection, organization, kind)
+            toggle = Toggle(organization, wanted, enabled, reason, operator(actor))
+            toggled = await apply_toggle(connection, toggle, SOURCE)
+        return toggled, await _quiet(pool, organization, wait=wait)
+
+    toggled, view = with_pool(work)
+    if toggled.decision.verdict is Verdict.REFUSED or view is None:
+        refuse(toggled.decision.sentence)
+    if not as_json:
+        say(toggled.decision.sentence)
+    _say(view, as_json=as_json)
+
+
+async def _quiet(pool: Pool, organization: str, *, wait: bool) -> ConnectorObject | None:
+    """The connector as it is now; with `wait`, once nothing is in flight."""
+    while True:
+        async with acquire(pool) as connection:
+            view = await insights.connector_object(connection, organization)
+        if view is None or not wait or view.phase is not Phase.SWITCHING_OFF:
+            return view
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _kind(connection: Connection, organization: str, kind: str | None) -> str:
+    """The connector that is meant: the one named, else the one in use, else the only one."""
+    if kind:
+        return kind
+    views = await connectors.views(connection, organization)
+    if not views:
+        _none(organization)
+    if len(views) > 1 and not views[0].enabled and views[0].changed_at is None:
+        refuse(f"{organization} has several connectors. Say which: --connector {views[0].kind}")
+    return views[0].kind
+
+
+def _none(organization: str) -> NoReturn:
+    refuse(f"No connector is configured for {organization}. Configure one: accounting-sync connector configure")
+
+
+def _read(file: str) -> Mapping[str, object]:
+    """The configuration file. What is wrong with it is said without quoting it, since it holds credentials."""
+    try:
+        text = sys.stdin.read(LARGEST_FILE_BYTES) if file == "-" else Path(file).read_text(encoding="utf-8")
+        content = json.loads(text)
+    except OSError as error:
+        refuse(f"The file can't be read: {error.strerror}.")
+    except ValueError as error:
+        place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        refuse(f"The file is not JSON in UTF-8{place}.")
+    if not isinstance(content, dict):
+        refuse("The file must hold one JSON object.")
+    return content
+
+
+def _say(view: ConnectorObject, *, as_json: bool) -> None:
+    if as_json:
+        say_json(view)
+        return
+    waiting = ", ".join(f"{one.count} ({one.total} {one.currency})" for one in view.waiting)
+    facts: list[tuple[str, object]] = [
+        ("organisation", view.organization_id),
+        ("connector", view.title),
+        ("phase", view.phase.replace("_", " ")),
+        ("in flight", view.in_flight),
+        ("changed", view.changed_at),
+        ("by", view.changed_by),
+        ("reason", view.reason),
+        ("suspended", view.suspended_reason),
+        ("release policy", view.release_policy),
+        ("schedule", f"{view.schedule} ({view.time_zone})" if view.schedule else None),
+        ("next run", view.next_run_at),
+        ("waiting", waiting or "nothing"),
+    ]
+    say_facts(facts)

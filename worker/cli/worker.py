@@ -1,0 +1,33 @@
+"""`worker`: the long-running process."""
+
+import sys
+
+import typer
+
+from worker.bootstrap import run_worker
+from worker.cli.answering import Exit
+from worker.settings import read_settings
+from worker.telemetry import configure_logging
+
+app = typer.Typer(help="The long-running process.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keeps `run` a command of its own."""
+
+
+@app.command()
+def run() -> int:
+    """Run the roles of SYNC_ROLES until SIGTERM; a second signal leaves at once.
+
+    Example: SYNC_ROLES=intake,dispatch accounting-sync worker run
+    """
+    settings = read_settings()
+    configure_logging(settings.log_format)
+    if sys.platform == "win32":
+        import asyncio as loops  # noqa: PLC0415  # uvloop does not exist there
+    else:
+        import uvloop as loops  # noqa: PLC0415  # the other half of the choice above
+    status: int = loops.run(run_worker(settings))
+    return Exit(status)

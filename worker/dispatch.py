@@ -1,0 +1,130 @@
+"""Who drains which lane: wakes and polls lead to leases, each leased lane gets a drain of its own."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from worker.drain import Drain, Workshop
+from worker.lanes import Lane, LaneKeeper
+from worker.store import connectors
+from worker.store.database import DATABASE_AWAY, acquire, transaction
+from worker.toggles import finish_switching_off
+
+log = structlog.get_logger(__name__)
+
+RENEWALS_PER_LEASE = 4
+SHUTDOWN_SECONDS = 8.0
+
+
+class Dispatcher:
+    """This worker's share of all lanes."""
+
+    def __init__(self, keeper: LaneKeeper, workshop: Workshop, *, lease: timedelta, poll: timedelta) -> None:
+        self._keeper = keeper
+        self._shop = workshop
+        self._lease = lease
+        self._poll = poll
+        self._hints: set[str] = set()
+        self._look_at_all = True
+        self._woken = asyncio.Event()
+        self._drains: dict[asyncio.Task[None], Drain] = {}
+
+    def wake(self, organization_id: str | None) -> None:
+        """Called for each notification; None: look at every lane."""
+        if organization_id is None:
+            self._look_at_all = True
+        elif organization_id in self._keeper.held:
+            self._keeper.held[organization_id].wake.set()
+            return
+        else:
+            self._hints.add(organization_id)
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then what is on the wire gets a few seconds to come to its end."""
+        renewing = asyncio.create_task(self._keep_renewing())
+        settling = asyncio.create_task(self._shop.settler.run())
+        stopping = asyncio.create_task(self._wake_at(stop))
+        try:
+            while not stop.is_set():
+                await self._try_once(stop)
+            await self._let_finish()
+        finally:
+            for task in (renewing, settling, stopping):
+                task.cancel()
+            await asyncio.gather(renewing, settling, stopping, return_exceptions=True)
+
+    async def _try_once(self, stop: asyncio.Event) -> None:
+        try:
+            await self._run_once(stop)
+        except DATABASE_AWAY as error:
+            log.warning("lanes_wait_for_database", error=type(error).__name__)
+            self._look_at_all = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+
+    async def _run_once(self, stop: asyncio.Event) -> None:
+        hints = None if self._look_at_all else self._hints
+        self._hints, self._look_at_all = set(), False
+        self._woken.clear()
+        if hints is None or hints:
+            for lane in await self._keeper.take(hints):
+                self._start(lane, stop)
+        if hints is None:
+            await self._finish_switching_off()
+        try:
+            await asyncio.wait_for(self._woken.wait(), self._poll.total_seconds())
+        except TimeoutError:
+            self._look_at_all = True
+
+    def _start(self, lane: Lane, stop: asyncio.Event) -> None:
+        drain = Drain(lane, self._shop, stop)
+        task = asyncio.create_task(self._drain(lane, drain))
+        self._drains[task] = drain
+        task.add_done_callback(self._drains.pop)
+
+    async def _drain(self, lane: Lane, drain: Drain) -> None:
+        try:
+            await drain.run()
+        finally:
+            await self._give_back(lane, drain)
+
+    async def _give_back(self, lane: Lane, drain: Drain) -> None:
+        """A wake that came too late for the drain is kept for the next lease."""
+        with suppress(*DATABASE_AWAY):
+            await self._keeper.give_back(lane, idle=drain.is_idle)
+        if lane.wake.is_set():
+            self.wake(lane.organization_id)
+
+    async def _finish_switching_off(self) -> None:
+        """For connectors whose last item on the wire was settled by nobody's drain."""
+        async with acquire(self._shop.pool) as connection:
+            idle = await connectors.idle_switching_off(connection)
+        for organization_id, kind in idle:
+            async with transaction(self._shop.pool) as connection:
+                await finish_switching_off(connection, organization_id, kind)
+
+    async def _keep_renewing(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / RENEWALS_PER_LEASE)
+            try:
+                await self._keeper.renew()
+            except DATABASE_AWAY as error:
+                log.warning("leases_not_renewed", error=type(error).__name__)
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._woken.set()
+        for lane in self._keeper.held.values():
+            lane.wake.set()
+
+    async def _let_finish(self) -> None:
+        """What has no answer by the end of the grace stays `sending`; whoever leases the lane next calls it unknown."""
+        if not self._drains:
+            return
+        _, late = await asyncio.wait(self._drains, timeout=SHUTDOWN_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,478 @@
+"""Every read that people see, once: the same objects for the command line, the API, the screens and health."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from connectors.account_mapping import AccountMapping
+from connectors.contract import Rejected
+from connectors.mapping import map_to_posting, validate_mapping
+from schemas.approval import ReimbursementApproved
+from schemas.currency import amount_text
+from worker.domain.log_chain import LogEntry
+from worker.domain.states import ItemState
+from worker.domain.switching import Phase
+from worker.store import connectors, dead_letters, reading, runs, sync_log
+from worker.store.connectors import ConnectorView
+from worker.store.database import Connection
+from worker.store.dead_letters import DeadLetter
+from worker.store.reading import AttemptRow, ItemRow, WaitingRow
+from worker.store.runs import Run, RunKind, RunResult
+
+PREVIEWED_AT_MOST = 10_000
+PAGE = 1000
+
+
+class View(BaseModel):
+    """What goes out as JSON, with these field names everywhere."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class DocumentView(View):
+    number: str | None
+    id: str | None
+    url: str | None
+
+
+class ItemView(View):
+    """`total` is a decimal string. `waiting_for` says in words what has to happen next; None: nothing."""
+
+    reimbursement_id: str
+    state: ItemState
+    attempt: int
+    total: str
+    currency: str
+    document: DocumentView | None
+    reason: str | None
+    reason_code: str | None
+    waiting_for: str | None
+    connector: str | None
+    reference: str | None
+    approved_at: datetime
+    received_at: datetime
+    changed_at: datetime
+
+
+class AttemptView(View):
+    attempt: int
+    kind: str
+    connector: str
+    reference: str
+    outcome: str
+    claimed_at: datetime
+    recorded_at: datetime
+    document: DocumentView | None
+    code: str | None
+    detail: str | None
+
+
+class ItemDetail(ItemView):
+    attempts: list[AttemptView]
+
+
+class ItemPage(View):
+    items: list[ItemView]
+    next: str | None
+
+
+class WaitingView(View):
+    """What is pending in one currency."""
+
+    currency: str
+    count: int
+    total: str
+    oldest: datetime
+
+
+class ConnectorObject(View):
+    """A connector as people see it; credentials never show."""
+
+    organization_id: str
+    connector: str
+    title: str
+    enabled: bool
+    phase: Phase
+    in_flight: int
+    changed_by: str | None
+    changed_at: datetime | None
+    reason: str | None
+    suspended_since: datetime | None
+    suspended_reason: str | None
+    quiesced_at: datetime | None
+    release_policy: str
+    schedule: str | None
+    time_zone: str
+    next_run_at: datetime | None
+    waiting: list[WaitingView]
+    settings: dict[str, object]
+    mapping: dict[str, object]
+
+
+class OrganizationView(View):
+    organization_id: str
+    name: str
+    connector: str | None
+    enabled: bool
+    phase: Phase | None
+    waiting: list[WaitingView]
+
+
+class RunCountsView(View):
+    synced: int
+    rejected: int
+    unknown: int
+    remaining: int
+
+
+class RunView(View):
+    run_id: UUID
+    organization_id: str
+    kind: RunKind
+    connector: str
+    state: Literal["running", "finished", "stopped"]
+    requested_by: str
+    started_at: datetime
+    finished_at: datetime | None
+    counts: RunCountsView
+
+
+class LogEntryView(View):
+    entry: int
+    at: datetime
+    actor: str
+    actor_role: str
+    source: str
+    organization_id: str
+    connector: str | None
+    change: str
+    new_state: str | None
+    reason: str | None
+    detail: dict[str, object]
+
+
+class LogPage(View):
+    entries: list[LogEntryView]
+    next: str | None
+
+
+class RejectionView(View):
+    reimbursement_id: str
+    code: str
+    message: str
+
+
+class ReleasePreview(View):
+    """What enabling now would send. `checked` is how many of them were tried against the mapping."""
+
+    organization_id: str
+    connector: str
+    count: int
+    sums: list[WaitingView]
+    oldest: datetime | None
+    checked: int
+    would_be_rejected: list[RejectionView]
+
+
+class DeadLetterView(View):
+    dead_letter_id: int
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    organization_id: str | None
+    received_at: datetime
+    size: int | None
+
+
+class DeadLetterPage(View):
+    dead_letters: list[DeadLetterView]
+    next: str | None
+
+
+class DeadLetterDetail(DeadLetterView):
+    """The original record; what is not UTF-8 is given in base64 with the prefix `base64:`."""
+
+    key: str | None
+    value: str | None
+    headers: list[tuple[str, str]]
+
+
+async def connector_object(connection: Connection, organization_id: str) -> ConnectorObject | None:
+    """The organisation's connector that is or was last in use; None where none is configured."""
+    views = await connectors.views(connection, organization_id)
+    return _connector(views[0], await reading.waiting(connection, organization_id)) if views else None
+
+
+async def organizations(connection: Connection) -> list[OrganizationView]:
+    found = []
+    for organization in await connectors.list_organizations(connection):
+        views = await connectors.views(connection, organization.organization_id)
+        waiting = await reading.waiting(connection, organization.organization_id)
+        first = views[0] if views else None
+        found.append(
+            OrganizationView(
+                organization_id=organization.organization_id,
+                name=organization.name,
+                connector=first and first.kind,
+                enabled=first is not None and first.enabled,
+                phase=first and first.phase,
+                waiting=_waiting(waiting),
+            )
+        )
+    return found
+
+
+async def item_page(
+    connection: Connection, organization_id: str, state: ItemState | None, after: str | None, limit: int
+) -> ItemPage:
+    """In the order of arrival, after the cursor `after` (None: from the oldest). Raises ValueError for a bad cursor."""
+    rows = await reading.list_items(connection, organization_id, state, int(after or 0), limit)
+    views = await connectors.views(connection, organization_id)
+    following = str(rows[-1].seq) if len(rows) == limit else None
+    return ItemPage(items=[_item(row, views) for row in rows], next=following)
+
+
+async def item_detail(connection: Connection, organization_id: str, reimbursement_id: str) -> ItemDetail | None:
+    row = await reading.show_item(connection, organization_id, reimbursement_id)
+    if row is None:
+        return None
+    attempts = await reading.item_attempts(connection, organization_id, reimbursement_id)
+    views = await connectors.views(connection, organization_id)
+    return ItemDetail(**_item(row, views).model_dump(), attempts=[_attempt(one) for one in attempts])
+
+
+async def run_view(connection: Connection, run_id: UUID) -> RunView | None:
+    run = await runs.show(connection, run_id)
+    return await view_of_run(connection, run) if run else None
+
+
+async def view_of_run(connection: Connection, run: Run) -> RunView:
+    left = run.remaining if run.remaining is not None else await runs.remaining(connection, run)
+    return RunView(
+        run_id=run.run_id,
+        organization_id=run.organization_id,
+        kind=run.kind,
+        connector=run.connector,
+        state=_run_state(run.result),
+        requested_by=run.requested_by,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        counts=RunCountsView(synced=run.synced, rejected=run.rejected, unknown=run.unknown, remaining=left),
+    )
+
+
+async def log_page(connection: Connection, organization_id: str, before: str | None, limit: int) -> LogPage:
+    """Newest first, before the cursor. Raises ValueError for a bad cursor."""
+    entries = await sync_log.newest(connection, organization_id, int(before or 2**62), limit)
+    following = str(entries[-1].entry_no) if len(entries) == limit else None
+    return LogPage(entries=[_log_entry(entry) for entry in entries], next=following)
+
+
+async def release_preview(connection: Connection, organization_id: str) -> ReleasePreview | None:
+    """None where no connector is configured. Reads only."""
+    views = await connectors.views(connection, organization_id)
+    if not views:
+        return None
+    waiting = await reading.waiting(connection, organization_id)
+    mapping = validate_mapping(views[0].mapping)
+    contents = await reading.pending_content(connection, organization_id, PREVIEWED_AT_MOST)
+    return ReleasePreview(
+        organization_id=organization_id,
+        connector=views[0].kind,
+        count=sum(row.count for row in waiting),
+        sums=_waiting(waiting),
+        oldest=min((row.oldest for row in waiting), default=None),
+        checked=len(contents),
+        would_be_rejected=_rejections(contents, mapping, views[0].time_zone),
+    )
+
+
+async def dead_letter_page(connection: Connection, before: str | None, limit: int) -> DeadLetterPage:
+    letters = await dead_letters.newest(connection, int(before or 2**62), limit)
+    following = str(letters[-1].dead_letter_id) if len(letters) == limit else None
+    return DeadLetterPage(dead_letters=[_dead_letter(letter) for letter in letters], next=following)
+
+
+async def dead_letter_detail(connection: Connection, dead_letter_id: int) -> DeadLetterDetail | None:
+    whole = await dead_letters.show(connection, dead_letter_id)
+    if whole is None:
+        return None
+    return DeadLetterDetail(
+        **_dead_letter(whole.letter).model_dump(),
+        key=_readable(whole.key),
+        value=_readable(whole.value),
+        headers=[(name, _readable(value) or "") for name, value in whole.headers],
+    )
+
+
+def waiting_for(state: ItemState, seq: int, views: Sequence[ConnectorView]) -> str | None:
+    """What has to happen next, in words."""
+    match state:
+        case ItemState.PENDING:
+            return _pending_for(seq, views)
+        case ItemState.SENDING:
+            return "the ERP's answer"
+        case ItemState.CONFIRMING:
+            return "the ERP's import to finish"
+        case ItemState.REJECTED:
+            return "a person: mend the cause and retry, or mark it as handled elsewhere"
+        case ItemState.UNKNOWN:
+            return "a look-up at the ERP, or a person"
+        case ItemState.SYNCED | ItemState.HANDLED_ELSEWHERE:
+            return None
+
+
+def _pending_for(seq: int, views: Sequence[ConnectorView]) -> str:
+    if not views:
+        return "a connector to be configured"
+    view = views[0]
+    match view.phase:
+        case Phase.OFF | Phase.SWITCHING_OFF:
+            return f"the {view.title} connector to be enabled"
+        case Phase.SUSPENDED:
+            return f"the {view.title} connector, which is suspended: {view.suspended_reason}"
+        case Phase.ON if not view.marks.releases(seq):
+            return "the next scheduled or manual run"
+        case Phase.ON:
+            return "its turn"
+
+
+def _connector(view: ConnectorView, waiting: Sequence[WaitingRow]) -> ConnectorObject:
+    return ConnectorObject(
+        organization_id=view.organization_id,
+        connector=view.kind,
+        title=view.title,
+        enabled=view.enabled,
+        phase=view.phase,
+        in_flight=view.in_flight,
+        changed_by=view.changed_by,
+        changed_at=view.changed_at,
+        reason=view.reason,
+        suspended_since=view.suspended_at,
+        suspended_reason=view.suspended_reason,
+        quiesced_at=view.quiesced_at,
+        release_policy=view.release_policy,
+        schedule=view.schedule,
+        time_zone=view.time_zone,
+        next_run_at=view.next_run_at,
+        waiting=_waiting(waiting),
+        settings=dict(view.settings),
+        mapping=dict(view.mapping),
+    )
+
+
+def _item(row: ItemRow, views: Sequence[ConnectorView]) -> ItemView:
+    return ItemView(
+        reimbursement_id=row.reimbursement_id,
+        state=row.state,
+        attempt=row.attempt,
+        total=amount_text(row.total_minor, row.currency),
+        currency=row.currency,
+        document=_document(row.document_number, row.document_id, row.document_url),
+        reason=row.reason,
+        reason_code=row.reason_code,
+        waiting_for=waiting_for(row.state, row.seq, views),
+        connector=row.connector,
+        reference=row.reference,
+        approved_at=row.approved_at,
+        received_at=row.received_at,
+        changed_at=row.changed_at,
+    )
+
+
+def _attempt(row: AttemptRow) -> AttemptView:
+    return AttemptView(
+        attempt=row.attempt,
+        kind=row.kind,
+        connector=row.connector,
+        reference=row.reference,
+        outcome=row.outcome,
+        claimed_at=row.claimed_at,
+        recorded_at=row.recorded_at,
+        document=_document(row.document_number, row.document_id, None),
+        code=row.code,
+        detail=row.detail,
+    )
+
+
+def _document(number: str | None, erp_id: str | None, url: str | None) -> DocumentView | None:
+    return DocumentView(number=number, id=erp_id, url=url) if number or erp_id else None
+
+
+def _waiting(rows: Sequence[WaitingRow]) -> list[WaitingView]:
+    return [
+        WaitingView(
+            currency=row.currency,
+            count=row.count,
+            total=amount_text(row.total_minor, row.currency),
+            oldest=row.oldest,
+        )
+        for row in rows
+    ]
+
+
+def _run_state(result: RunResult | None) -> Literal["running", "finished", "stopped"]:
+    match result:
+        case None:
+            return "running"
+        case RunResult.FINISHED:
+            return "finished"
+        case RunResult.STOPPED:
+            return "stopped"
+
+
+def _log_entry(entry: LogEntry) -> LogEntryView:
+    return LogEntryView(
+        entry=entry.entry_no,
+        at=entry.at,
+        actor=entry.actor,
+        actor_role=entry.actor_role,
+        source=entry.source,
+        organization_id=entry.organization_id,
+        connector=entry.connector,
+        change=entry.change,
+        new_state=entry.new_state,
+        reason=entry.reason,
+        detail=dict(entry.detail),
+    )
+
+
+def _rejections(contents: Sequence[bytes], mapping: AccountMapping, time_zone: str) -> list[RejectionView]:
+    found = []
+    for content in contents:
+        approval = ReimbursementApproved.from_canonical(content)
+        mapped = map_to_posting(approval, mapping, time_zone)
+        if isinstance(mapped, Rejected):
+            found.append(
+                RejectionView(reimbursement_id=approval.reimbursement_id, code=mapped.code, message=mapped.message)
+            )
+    return found
+
+
+def _dead_letter(letter: DeadLetter) -> DeadLetterView:
+    return DeadLetterView(
+        dead_letter_id=letter.dead_letter_id,
+        reason=letter.reason,
+        detail=letter.detail,
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.kafka_offset,
+        organization_id=letter.organization_id,
+        received_at=letter.received_at,
+        size=letter.size,
+    )
+
+
+def _readable(content: bytes | None) -> str | None:
+    if content is None:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(content).decode()

@@ -1,0 +1,293 @@
+"""The Kafka loop: fetch → store in one transaction → commit explicit offsets. It never speaks HTTP.
+
+A failed batch is sought back to, so that the next fetch begins where this one did: no offset is ever skipped.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Literal, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from schemas.approval import ReimbursementApproved
+from schemas.content import canonical_hash
+from schemas.dead_letter import DeadLetterReason, NotAcceptedError
+from schemas.record import ToggleRecord, read_record
+from worker import telemetry
+from worker.domain.retry import back_off
+from worker.domain.switching import Actor, Role, Toggle
+from worker.persistence import persistently
+from worker.store import dead_letters, intake
+from worker.store.database import DATABASE_AWAY, Connection, Pool, transaction
+from worker.store.dead_letters import DeadRecord
+from worker.store.intake import ItemKey, NewItem, Partition, Tally
+from worker.toggles import apply_toggle
+
+log = structlog.get_logger(__name__)
+
+Channel = Literal["approvals", "toggles"]
+
+POLL_MILLISECONDS = 500
+BATCH_RECORDS = 2000
+BROKER_SECONDS = 20.0
+LONGEST_RETRY = timedelta(seconds=5)
+
+
+class Record(Protocol):
+    """A Kafka record as aiokafka gives it, nothing decoded."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(slots=True)
+class Batch:
+    """The records of one fetch, sorted by what they turned out to be."""
+
+    approvals: list[tuple[Record, NewItem]] = field(default_factory=list)
+    toggles: list[tuple[Record, ToggleRecord]] = field(default_factory=list)
+    dead: list[tuple[Record, DeadRecord]] = field(default_factory=list)
+    duplicates: list[Record] = field(default_factory=list)
+
+    def bury(self, record: Record, reason: DeadLetterReason, detail: str, organization_id: str | None = None) -> None:
+        self.dead.append((record, _dead(record, reason, detail, organization_id)))
+
+
+class Intake:
+    """One consumer of both topics."""
+
+    def __init__(
+        self, make_consumer: Callable[[], AIOKafkaConsumer], pool: Pool, channels: Mapping[str, Channel]
+    ) -> None:
+        """`channels` says what each topic carries. A consumer that failed for good is thrown away and made again."""
+        self._make_consumer = make_consumer
+        self._consumer: AIOKafkaConsumer | None = None
+        self._pool = pool
+        self._channels = channels
+        self._failures = 0
+
+    def is_assigned(self) -> bool:
+        """Whether the group has given this consumer partitions."""
+        return self._consumer is not None and bool(self._consumer.assignment())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set: the batch at hand is finished and committed first."""
+        await persistently("kafka", (KafkaError,), partial(self._consume, stop), stop)
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        consumer = self._consumer = self._make_consumer()
+        try:
+            await consumer.start()
+            while not stop.is_set():
+                await self._run_once(consumer)
+        finally:
+            self._consumer = None
+            await _leave(consumer)
+
+    async def _run_once(self, consumer: AIOKafkaConsumer) -> None:
+        fetched = await consumer.getmany(timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS)
+        records = [record for partition in fetched.values() for record in partition]
+        if not records:
+            return
+        try:
+            tallies = await store_batch(self._pool, records, self._channels)
+        except DATABASE_AWAY as error:
+            await self._go_back(consumer, fetched, error)
+            return
+        self._failures = 0
+        _count(tallies)
+        await _commit(consumer, fetched)
+
+    async def _go_back(
+        self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]], error: Exception
+    ) -> None:
+        self._failures += 1
+        delay = min(back_off(self._failures, random.random()), LONGEST_RETRY)  # noqa: S311  # spreads, hides nothing
+        log.warning("batch_not_stored", error=type(error).__name__, retry_seconds=round(delay.total_seconds(), 2))
+        for partition, records in fetched.items():
+            if partition in consumer.assignment():
+                consumer.seek(partition, records[0].offset)
+        await asyncio.sleep(delay.total_seconds())
+
+
+async def _commit(consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
+    """A refused commit is routine in a rebalance: the next owner reads the batch again, and the keys absorb it."""
+    offsets = {partition: records[-1].offset + 1 for partition, records in fetched.items()}
+    try:
+        async with asyncio.timeout(BROKER_SECONDS):
+            await consumer.commit(offsets)
+    except (CommitFailedError, IllegalStateError, TimeoutError) as error:
+        log.warning("offsets_not_committed", error=type(error).__name__)
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        log.warning("offsets_not_committed", error=type(error).__name__)
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(BROKER_SECONDS / 4):
+            await consumer.stop()
+    except TimeoutError:
+        log.warning("consumer_did_not_stop")
+
+
+async def store_batch(pool: Pool, records: Sequence[Record], channels: Mapping[str, Channel]) -> dict[Partition, Tally]:
+    """Everything the records say, in one transaction. Safe to repeat: each record's effect has a key."""
+    batch = sort_records(records, channels)
+    async with transaction(pool) as connection:
+        read_through = await intake.lock_positions(connection, _first_offsets(records))
+        await _store_approvals(connection, batch)
+        await _apply_toggles(connection, batch)
+        if batch.dead:
+            await dead_letters.bury(connection, [dead for _, dead in batch.dead])
+        tallies = _tally(records, batch, read_through)
+        await intake.advance_positions(connection, tallies)
+    return tallies
+
+
+def sort_records(records: Sequence[Record], channels: Mapping[str, Channel]) -> Batch:
+    """Reads each record by itself: one that can't be read costs its neighbours nothing."""
+    batch = Batch()
+    for record in records:
+        try:
+            content = read_record(channels[record.topic], record.key, record.value, record.headers)
+        except NotAcceptedError as refusal:
+            batch.bury(record, refusal.reason, refusal.detail)
+        else:
+            if isinstance(content, ToggleRecord):
+                batch.toggles.append((record, content))
+            else:
+                batch.approvals.append((record, _new_item(content)))
+    return batch
+
+
+async def _store_approvals(connection: Connection, batch: Batch) -> None:
+    if not batch.approvals:
+        return
+    firsts: dict[ItemKey, NewItem] = {}
+    for _, item in batch.approvals:
+        firsts.setdefault(item.key, item)
+    new = await intake.accept(connection, list(firsts.values()))
+    await _tell_copies_apart(connection, batch, firsts, new)
+    await intake.wake_lanes(connection, {organization_id for organization_id, _ in new})
+
+
+async def _tell_copies_apart(
+    connection: Connection, batch: Batch, firsts: Mapping[ItemKey, NewItem], new: set[ItemKey]
+) -> None:
+    """A copy of what stands is a duplicate; other content under the same id is a dead letter, and the first stands."""
+    copies = [(r, item) for r, item in batch.approvals if item.key not in new or firsts[item.key] is not item]
+    if not copies:
+        return
+    stands = await intake.stored_hashes(connection, [item.key for _, item in copies])
+    for record, item in copies:
+        if stands[item.key] == item.content_hash:
+            batch.duplicates.append(record)
+        else:
+            detail = f"reimbursement {item.reimbursement_id} was approved before with other content; the first stands"
+            batch.bury(record, DeadLetterReason.CONFLICTING_CONTENT, detail, item.organization_id)
+
+
+async def _apply_toggles(connection: Connection, batch: Batch) -> None:
+    """In the order of each partition. Sorted by organisation, so that two workers lock connectors in one order."""
+    for record, seen in sorted(batch.toggles, key=lambda pair: pair[1].toggle.organization_id):
+        wish = seen.toggle
+        content_hash = wish.content_hash()
+        known = await intake.remember_toggle(
+            connection, wish.organization_id, seen.event_source, seen.event_id, content_hash
+        )
+        if known is None:
+            toggled = await apply_toggle(connection, _toggle(seen), "kafka")
+            log.info(
+                "toggle_read",
+                organization_id=wish.organization_id,
+                connector=wish.connector,
+                verdict=toggled.decision.verdict,
+                phase=toggled.phase,
+            )
+        elif known == content_hash:
+            batch.duplicates.append(record)
+        else:
+            detail = "this event id was used before with other content; the first stands"
+            batch.bury(record, DeadLetterReason.CONFLICTING_CONTENT, detail, wish.organization_id)
+
+
+def _toggle(seen: ToggleRecord) -> Toggle:
+    wish = seen.toggle
+    own = frozenset({wish.actor.organization_id}) if wish.actor.organization_id else frozenset()
+    return Toggle(
+        organization_id=wish.organization_id,
+        connector=wish.connector,
+        enabled=wish.enabled,
+        reason=wish.reason,
+        actor=Actor(wish.actor.id, Role(wish.actor.role), own),
+        revision=wish.revision,
+    )
+
+
+def _new_item(approval: ReimbursementApproved) -> NewItem:
+    content = approval.canonical()
+    return NewItem(
+        organization_id=approval.organization_id,
+        reimbursement_id=approval.reimbursement_id,
+        approved_at=approval.approved_at,
+        currency=approval.currency,
+        total_minor=approval.total_minor,
+        content_hash=canonical_hash(content),
+        content=content,
+    )
+
+
+def _dead(record: Record, reason: DeadLetterReason, detail: str, organization_id: str | None) -> DeadRecord:
+    return DeadRecord(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        organization_id=organization_id,
+        reason=reason,
+        detail=detail,
+    )
+
+
+def _first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
+    first: dict[Partition, int] = {}
+    for record in records:
+        first.setdefault((record.topic, record.partition), record.offset)
+    return first
+
+
+def _tally(records: Sequence[Record], batch: Batch, read_through: Mapping[Partition, int]) -> dict[Partition, Tally]:
+    """Counts what is read for the first time; a record below its partition's position was counted then."""
+    tallies: dict[Partition, Tally] = {}
+    fates = {id(r): "dead_letters" for r, _ in batch.dead} | {id(r): "duplicates" for r in batch.duplicates}
+    fates |= {id(r): "toggles" for r, _ in batch.toggles if id(r) not in fates}
+    for record in records:
+        partition = (record.topic, record.partition)
+        tally = tallies.setdefault(partition, Tally(next_offset=0))
+        tally.next_offset = record.offset + 1
+        if record.offset >= read_through[partition]:
+            fate = fates.get(id(record), "approvals")
+            setattr(tally, fate, getattr(tally, fate) + 1)
+    return tallies
+
+
+def _count(tallies: Mapping[Partition, Tally]) -> None:
+    for tally in tallies.values():
+        telemetry.RECORDS.labels("approval").inc(tally.approvals)
+        telemetry.RECORDS.labels("toggle").inc(tally.toggles)
+        telemetry.RECORDS.labels("duplicate").inc(tally.duplicates)
+        telemetry.RECORDS.labels("dead_letter").inc(tally.dead_letters)

@@ -1,0 +1,138 @@
+"""Lane leases of this worker: taken, renewed together, given back. Only the holder posts for an organisation."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from schemas.outcome import ReimbursementOutcomeUnknown
+from worker import telemetry
+from worker.store import lanes, outbox
+from worker.store.database import Pool, acquire, transaction
+from worker.store.lanes import AbandonedItem, LeasedLane
+
+log = structlog.get_logger(__name__)
+
+SAFETY = 0.8
+"""The share of a lease in which its holder sends; the rest covers what passes between a check and the first byte."""
+
+
+class LeasePermit:
+    """Leave to send until the lease's monotonic deadline, counted from before it was asked for."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def is_valid(self) -> bool:
+        return time.monotonic() < self._deadline
+
+    def extend(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def revoke(self) -> None:
+        self._deadline = float("-inf")
+
+
+@dataclass(slots=True)
+class Lane:
+    """A held lane. `failures` are the ERP's in a row; nothing is claimed before `paused_until` (monotonic seconds)."""
+
+    organization_id: str
+    fence: int
+    failures: int
+    paused_until: float
+    permit: LeasePermit
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_paused(self) -> bool:
+        return time.monotonic() < self.paused_until
+
+    def pause(self, delay: timedelta) -> None:
+        self.paused_until = time.monotonic() + delay.total_seconds()
+
+
+class LaneKeeper:
+    """The lanes that this worker holds."""
+
+    def __init__(self, pool: Pool, worker_id: UUID, lease: timedelta, capacity: int) -> None:
+        self._pool = pool
+        self._worker_id = worker_id
+        self._lease = lease
+        self._capacity = capacity
+        self.held: dict[str, Lane] = {}
+
+    async def take(self, hints: Iterable[str] | None) -> list[Lane]:
+        """Leases what is free and has something to do; what an earlier holder left on the wire becomes `unknown`."""
+        room = self._capacity - len(self.held)
+        if room <= 0:
+            return []
+        deadline = self._deadline()
+        async with acquire(self._pool) as connection:
+            leased = await lanes.lease(connection, self._worker_id, self._lease, hints, room)
+        taken = [_lane(one, LeasePermit(deadline)) for one in leased]
+        for lane in taken:
+            await self._abandon_leftovers(lane)
+            self.held[lane.organization_id] = lane
+        telemetry.LANES_HELD.set(len(self.held))
+        return taken
+
+    async def renew(self) -> None:
+        """Extends every lease; a lane that is no longer ours loses its permit at once."""
+        if not self.held:
+            return
+        deadline = self._deadline()
+        fences = {lane.organization_id: lane.fence for lane in self.held.values()}
+        async with acquire(self._pool) as connection:
+            kept = await lanes.renew(connection, self._worker_id, self._lease, fences)
+        for organization_id, lane in list(self.held.items()):
+            if organization_id in kept and lane.fence == fences.get(organization_id):
+                lane.permit.extend(deadline)
+            elif organization_id in fences:
+                self._lose(lane)
+
+    async def give_back(self, lane: Lane, *, idle: bool) -> None:
+        """`idle`: nothing is on the wire, so the lane is free at once; otherwise its lease has to end first."""
+        self.held.pop(lane.organization_id, None)
+        telemetry.LANES_HELD.set(len(self.held))
+        lane.permit.revoke()
+        if idle:
+            async with acquire(self._pool) as connection:
+                await lanes.release(connection, lane.organization_id, lane.fence, self._worker_id)
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._lease.total_seconds() * SAFETY
+
+    def _lose(self, lane: Lane) -> None:
+        log.warning("lane_lost", organization_id=lane.organization_id, fence=lane.fence)
+        lane.permit.revoke()
+        lane.wake.set()
+
+    async def _abandon_leftovers(self, lane: Lane) -> None:
+        async with transaction(self._pool) as connection:
+            left = await lanes.abandon_sending(connection, lane.organization_id, lane.fence, self._worker_id)
+            for item in left:
+                log.warning(
+                    "outcome_unknown",
+                    organization_id=item.organization_id,
+                    reimbursement_id=item.reimbursement_id,
+                )
+                await outbox.write(connection, _unknown(item))
+
+
+def _lane(leased: LeasedLane, permit: LeasePermit) -> Lane:
+    paused_until = time.monotonic() + leased.pause.total_seconds()
+    return Lane(leased.organization_id, leased.fence, leased.failures, paused_until, permit)
+
+
+def _unknown(item: AbandonedItem) -> ReimbursementOutcomeUnknown:
+    return ReimbursementOutcomeUnknown(
+        organization_id=item.organization_id,
+        reimbursement_id=item.reimbursement_id,
+        connector=item.connector,
+        attempt=item.attempt,
+        since=item.claimed_at,
+    )

@@ -1,0 +1,158 @@
+"""Publishing the outbox: in order, at least once, one publisher at a time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from schemas.cloudevent import CloudEvent, encode_binary
+from worker import telemetry
+from worker.persistence import persistently
+from worker.store import outbox
+from worker.store.database import DATABASE_AWAY, Pool, transaction
+from worker.store.outbox import WaitingDeadLetter, WaitingEvent
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "accounting-sync"
+MOST_AT_ONCE = 500
+BROKER_SECONDS = 20.0
+PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+class OutboxPublisher:
+    """Moves what waits in the outbox to the outcomes and dead-letter topics."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        make_producer: Callable[[], AIOKafkaProducer],
+        *,
+        outcomes_topic: str,
+        dead_letter_topic: str,
+        poll: timedelta,
+    ) -> None:
+        self._pool = pool
+        self._make_producer = make_producer
+        self._outcomes_topic = outcomes_topic
+        self._dead_letter_topic = dead_letter_topic
+        self._poll = poll
+        self._woken = asyncio.Event()
+
+    def wake(self, _payload: str | None) -> None:
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. A producer that failed is thrown away and made again."""
+        await persistently("kafka", (KafkaError,), partial(self._publish_until, stop), stop)
+
+    async def _publish_until(self, stop: asyncio.Event) -> None:
+        producer = self._make_producer()
+        try:
+            await producer.start()
+            while not stop.is_set():
+                await self._try_once(producer, stop)
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BROKER_SECONDS / 4):
+                    await producer.stop()
+
+    async def _try_once(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
+        self._woken.clear()
+        try:
+            while await self._run_once(producer) == MOST_AT_ONCE:
+                pass
+            wait = self._poll.total_seconds()
+        except DATABASE_AWAY as error:
+            log.warning("outbox_waits", error=type(error).__name__)
+            wait = PAUSE_SECONDS
+            self._woken.clear()
+        await _first_of(stop, self._woken, wait)
+
+    async def _run_once(self, producer: AIOKafkaProducer) -> int:
+        """How many were published. They are forgotten only after the broker has acknowledged them."""
+        async with transaction(self._pool) as connection:
+            if not await outbox.lead(connection):
+                return 0
+            waiting = await outbox.next_events(connection, MOST_AT_ONCE)
+            if not waiting:
+                return 0
+            async with asyncio.timeout(BROKER_SECONDS):
+                await _publish(producer, [self._message(one) for one in waiting])
+            await outbox.forget(connection, [one.outbox_id for one in waiting])
+        telemetry.EVENTS_PUBLISHED.inc(len(waiting))
+        return len(waiting)
+
+    def _message(self, waiting: WaitingEvent | WaitingDeadLetter) -> Message:
+        if isinstance(waiting, WaitingDeadLetter):
+            return dead_letter_message(self._dead_letter_topic, waiting)
+        return outcome_message(self._outcomes_topic, waiting)
+
+
+async def _publish(producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+    """All are handed over before any is waited for: the producer lingers for each that is awaited alone."""
+    sent = [await _hand_over(producer, message) for message in messages]
+    await asyncio.gather(*sent)
+
+
+async def _hand_over(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:
+    try:
+        return await _send(producer, message)
+    except MessageSizeTooLargeError:
+        without_value = Message(message.topic, message.key, None, [*message.headers, ("dl_value_omitted", b"true")])
+        return await _send(producer, without_value)
+
+
+async def _send(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:
+    future: asyncio.Future[object] = await producer.send(
+        message.topic, value=message.value, key=message.key, headers=list(message.headers)
+    )
+    return future
+
+
+def outcome_message(topic: str, waiting: WaitingEvent) -> Message:
+    """An outcome event in CloudEvents' binary mode; sent twice it has the same id."""
+    event = CloudEvent(
+        id=str(waiting.event_id),
+        source=SOURCE,
+        type=waiting.event_type,
+        time=waiting.created_at,
+        subject=None,
+        data=waiting.value,
+    )
+    headers, value = encode_binary(event)
+    return Message(topic, waiting.organization_id.encode(), value, headers)
+
+
+def dead_letter_message(topic: str, waiting: WaitingDeadLetter) -> Message:
+    """The original key, value and headers, with why and where from."""
+    why = {
+        "dl_reason": waiting.reason,
+        "dl_detail": waiting.detail,
+        "dl_topic": waiting.topic,
+        "dl_partition": str(waiting.partition),
+        "dl_offset": str(waiting.kafka_offset),
+    }
+    headers = [*waiting.headers, *((name, text.encode()) for name, text in why.items())]
+    return Message(topic, waiting.key, waiting.value, headers)
+
+
+async def _first_of(stop: asyncio.Event, woken: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(woken.wait())]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

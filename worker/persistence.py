@@ -1,0 +1,37 @@
+"""Infrastructure that is away is tried again, with growing pauses, until it is back or the worker is asked to stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_never
+from tenacity.wait import wait_random_exponential
+
+log = structlog.get_logger(__name__)
+
+LONGEST_PAUSE_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+async def persistently(
+    service: str,
+    errors: tuple[type[Exception], ...],
+    work: Callable[[], Awaitable[T]],
+    stop: asyncio.Event | None = None,
+) -> T:
+    """What `work` answers. Its `errors` are retried; the last one flies once `stop` is set."""
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("service_away", service=service, error=type(error).__name__, tries=state.attempt_number)
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(errors),
+        wait=wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE_SECONDS),
+        stop=(lambda _: stop.is_set()) if stop else stop_never,
+        before_sleep=tell,
+        reraise=True,
+    )
+    return await retrying(work)

@@ -1,0 +1,112 @@
+"""Settings from the environment, `.env` and secret files; what is wrong is told in one line each, before any start."""
+
+import base64
+import binascii
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRETS_FOLDER = Path("/run/secrets")
+
+
+KEY_BYTES = 32
+
+
+class SettingsError(Exception):
+    """Settings that can't work: one clear line each, without values."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class WorkerRole(StrEnum):
+    INTAKE = "intake"
+    DISPATCH = "dispatch"
+    OUTBOX = "outbox"
+    SCHEDULE = "schedule"
+    ADMIN = "admin"
+
+
+class Settings(BaseSettings):
+    """Every name carries the prefix `SYNC_` in the environment; a file of that name in /run/secrets serves as well."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SYNC_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr
+    kafka_bootstrap_servers: str = "localhost:9092"
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ca_file: Path | None = None
+    kafka_group_id: str = "accounting-sync"
+    approvals_topic: str = "reimbursement-approved"
+    toggles_topic: str = "connector-toggled"
+    dead_letter_topic: str = "accounting-sync-dead-letter"
+    outcomes_topic: str = "accounting-sync-outcome"
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    probe_port: int = Field(default=8081, ge=0, le=65535)
+    credentials_key: SecretStr | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_audience: str | None = None
+    erp_allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+    roles: Annotated[frozenset[WorkerRole], NoDecode] = frozenset(WorkerRole)
+    log_format: Literal["json", "console"] = "json"
+    lease_seconds: float = Field(default=30.0, ge=1, le=600)
+    poll_seconds: float = Field(default=5.0, gt=0, le=60)
+
+    @field_validator("erp_allowed_hosts", "roles", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("roles")
+    @classmethod
+    def _some_role(cls, value: frozenset[WorkerRole]) -> frozenset[WorkerRole]:
+        if not value:
+            raise ValueError("names no role; use any of intake, dispatch, outbox, schedule, admin")
+        return value
+
+    @field_validator("credentials_key")
+    @classmethod
+    def _is_256_bits(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(_decoded(value)) != KEY_BYTES:
+            raise ValueError("is not 32 bytes in base64; make one with: openssl rand -base64 32")
+        return value
+
+    @property
+    def credentials_key_bytes(self) -> bytes | None:
+        return _decoded(self.credentials_key) if self.credentials_key else None
+
+
+def read_settings(secrets_folder: Path = SECRETS_FOLDER) -> Settings:
+    """Raises SettingsError with one line for each setting that is wrong or missing."""
+    try:
+        return Settings(_secrets_dir=secrets_folder if secrets_folder.is_dir() else None)
+    except ValidationError as error:
+        raise SettingsError(
+            [_line(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
+        ) from None
+
+
+def _line(location: tuple[int | str, ...], message: str) -> str:
+    name = "SYNC_" + str(location[0]).upper()
+    return f"{name}: {message.removeprefix('Value error, ')[:1].lower()}{message.removeprefix('Value error, ')[1:]}"
+
+
+def _decoded(key: SecretStr) -> bytes:
+    try:
+        return base64.b64decode(key.get_secret_value(), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

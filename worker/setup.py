@@ -1,0 +1,140 @@
+"""Setting an organisation up: its name, its connector's configuration and credentials. None of it switches anything."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.contract import ConfigurationError
+from connectors.mapping import validate_mapping
+from worker.adapters import Adapters
+from worker.domain.release import ReleasePolicy
+from worker.domain.schedule import InvalidScheduleError, next_run_after
+from worker.domain.switching import Actor, Phase
+from worker.store import connectors, intake, sync_log
+from worker.store.connectors import NewConfiguration
+from worker.store.database import Connection
+from worker.store.sync_log import Change
+from worker.vault import Vault
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+REFERENCE_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+OWN_FIELDS = frozenset({"release_policy", "schedule", "time_zone", "credentials", "mapping"})
+"""What the worker itself reads of the configuration file; the rest is the adapter's."""
+
+
+class _OwnSettings(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    release_policy: ReleasePolicy = ReleasePolicy.ON_ENABLE
+    schedule: Annotated[str, Field(min_length=1)] | None = None
+    time_zone: str = "Europe/Oslo"
+    credentials: dict[str, Annotated[str, Field(min_length=1)]]
+    mapping: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A configuration file that can work, its parts told apart."""
+
+    own: _OwnSettings
+    settings: Mapping[str, object]
+    title: str
+
+
+def is_identifier(text: str) -> bool:
+    """Whether it can name an organisation."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
+async def add_organization(connection: Connection, organization_id: str, name: str, actor: Actor, source: str) -> bool:
+    """False where it is known already; then nothing changes."""
+    if not await connectors.add_organization(connection, organization_id, name):
+        return False
+    change = Change(actor.id, actor.role, source, "organization_added", detail={"name": name})
+    await sync_log.append(connection, organization_id, change)
+    return True
+
+
+async def configure(
+    connection: Connection,
+    organization_id: str,
+    kind: str,
+    file: Mapping[str, object],
+    *,
+    adapters: Adapters,
+    vault: Vault,
+    actor: Actor,
+    source: str,
+) -> Phase:
+    """Checks everything, then stores it; credentials are encrypted at once. The connector stays on or off as it was.
+
+    Raises ConfigurationError with a sentence for each mistake, VaultError without a key.
+    """
+    if not await connectors.organization_exists(connection, organization_id):
+        raise ConfigurationError([f"There is no organisation {organization_id}. Add it first: organization add."])
+    checked = _check(kind, file, adapters)
+    secrets = vault.lock(organization_id, kind, checked.own.credentials)
+    now = await sync_log.clock(connection)
+    await connectors.lock(connection, organization_id)
+    enabled = await connectors.save(
+        connection,
+        NewConfiguration(
+            organization_id=organization_id,
+            kind=kind,
+            title=checked.title,
+            release_policy=checked.own.release_policy,
+            schedule=checked.own.schedule,
+            time_zone=checked.own.time_zone,
+            settings=checked.settings,
+            mapping=checked.own.mapping,
+            next_run_at=next_run_after(checked.own.schedule, checked.own.time_zone, now)
+            if checked.own.schedule
+            else None,
+        ),
+    )
+    await connectors.save_secrets(connection, organization_id, kind, secrets)
+    phase = Phase.ON if enabled else Phase.OFF
+    change = Change(actor.id, actor.role, source, "connector_configured", kind, phase)
+    await sync_log.append(connection, organization_id, change)
+    await intake.wake_lanes(connection, [organization_id])
+    return phase
+
+
+def _check(kind: str, file: Mapping[str, object], adapters: Adapters) -> _Checked:
+    factory = adapters.factory(kind)
+    own = _own_settings(file)
+    settings = {name: value for name, value in file.items() if name not in OWN_FIELDS} | {"time_zone": own.time_zone}
+    _check_schedule(own)
+    _check_credentials(own.credentials, factory.secret_fields)
+    validate_mapping(own.mapping)
+    factory.validate(settings, adapters.environment)
+    return _Checked(own, settings, factory.title)
+
+
+def _own_settings(file: Mapping[str, object]) -> _OwnSettings:
+    try:
+        return _OwnSettings.model_validate(file)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}."
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError(problems) from None
+
+
+def _check_schedule(own: _OwnSettings) -> None:
+    try:
+        next_run_after(own.schedule or "0 0 * * *", own.time_zone, REFERENCE_TIME)
+    except InvalidScheduleError as error:
+        raise ConfigurationError([str(error)]) from None
+
+
+def _check_credentials(given: Mapping[str, str], wanted: frozenset[str]) -> None:
+    missing = [f"credentials.{name} is missing." for name in sorted(wanted - set(given))]
+    unknown = [f"credentials holds {len(set(given) - wanted)} unknown fields."] if set(given) - wanted else []
+    if missing or unknown:
+        raise ConfigurationError(missing + unknown)

@@ -1,0 +1,284 @@
+"""Organisations and their connectors: the flag, the marks, the configuration and its secrets."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from worker.domain.release import Marks, ReleasePolicy
+from worker.domain.switching import ConnectorFlag, Phase, Toggle, disabled_sentence, phase_of
+from worker.store.database import Connection, fetch_one
+from worker.store.queries import load
+
+_SQL = load("connectors")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedConnector:
+    """A connector whose row this transaction holds."""
+
+    flag: ConnectorFlag
+    schedule: str | None
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What an adapter is made from; `version` grows with every change."""
+
+    kind: str
+    title: str
+    settings: Mapping[str, object]
+    mapping: Mapping[str, object]
+    time_zone: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewConfiguration:
+    organization_id: str
+    kind: str
+    title: str
+    release_policy: ReleasePolicy
+    schedule: str | None
+    time_zone: str
+    settings: Mapping[str, object]
+    mapping: Mapping[str, object]
+    next_run_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One encrypted credential field."""
+
+    field: str
+    key_id: str
+    nonce: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    organization_id: str
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DueSchedule:
+    """A connector whose scheduled run is due, its row held. `now` is PostgreSQL's clock."""
+
+    organization_id: str
+    kind: str
+    schedule: str
+    time_zone: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorView:
+    """A connector as people see it."""
+
+    organization_id: str
+    kind: str
+    title: str
+    enabled: bool
+    changed_by: str | None
+    changed_at: datetime | None
+    reason: str | None
+    revision: int | None
+    quiesced_at: datetime | None
+    suspended_at: datetime | None
+    suspended_reason: str | None
+    release_policy: ReleasePolicy
+    schedule: str | None
+    time_zone: str
+    next_run_at: datetime | None
+    enabled_mark: int
+    released_through: int
+    version: int
+    settings: Mapping[str, object]
+    mapping: Mapping[str, object]
+    in_flight: int
+
+    @property
+    def phase(self) -> Phase:
+        return phase_of(enabled=self.enabled, suspended=self.suspended_at is not None, quiesced_at=self.quiesced_at)
+
+    @property
+    def marks(self) -> Marks:
+        return Marks(self.enabled_mark, self.released_through)
+
+    @property
+    def disabled_sentence(self) -> str:
+        return disabled_sentence(self.title, self.organization_id, self.changed_at, self.changed_by, self.reason)
+
+
+async def add_organization(connection: Connection, organization_id: str, name: str) -> bool:
+    """False where the organisation is known already."""
+    added = await connection.fetchval(_SQL["add_organization"], organization_id, name)
+    return added is not None
+
+
+async def list_organizations(connection: Connection) -> list[Organization]:
+    rows = await connection.fetch(_SQL["list_organizations"])
+    return [Organization(row["organization_id"], row["name"], row["created_at"]) for row in rows]
+
+
+async def organization_exists(connection: Connection, organization_id: str) -> bool:
+    found: bool = await connection.fetchval(_SQL["organization_exists"], organization_id)
+    return found
+
+
+async def lock(connection: Connection, organization_id: str) -> list[LockedConnector]:
+    """Holds the organisation's connectors against claims and other switches until the transaction ends."""
+    return [_locked(row) for row in await connection.fetch(_SQL["lock_flags"], organization_id)]
+
+
+async def last_seq(connection: Connection) -> int:
+    seq: int = await connection.fetchval(_SQL["last_seq"])
+    return seq
+
+
+async def switch_on(
+    connection: Connection, toggle: Toggle, at: datetime, marks: Marks, next_run_at: datetime | None
+) -> None:
+    await connection.execute(
+        _SQL["switch_on"],
+        toggle.organization_id,
+        toggle.connector,
+        toggle.actor.id,
+        at,
+        toggle.reason,
+        toggle.revision,
+        marks.enabled_mark,
+        marks.released_through,
+        next_run_at,
+    )
+
+
+async def switch_off(connection: Connection, toggle: Toggle, at: datetime, *, in_flight: bool) -> None:
+    await connection.execute(
+        _SQL["switch_off"],
+        toggle.organization_id,
+        toggle.connector,
+        toggle.actor.id,
+        at,
+        toggle.reason,
+        toggle.revision,
+        in_flight,
+    )
+
+
+async def in_flight(connection: Connection, organization_id: str, kind: str) -> int:
+    count: int = await connection.fetchval(_SQL["in_flight"], organization_id, kind)
+    return count
+
+
+async def idle_switching_off(connection: Connection) -> list[tuple[str, str]]:
+    """(organization_id, kind) of connectors that were switched off and have nothing in flight any more."""
+    return [(row["organization_id"], row["kind"]) for row in await connection.fetch(_SQL["switching_off"])]
+
+
+async def quiesce(connection: Connection, organization_id: str, kind: str) -> str | None:
+    """The connector's title where it became off just now."""
+    title: str | None = await connection.fetchval(_SQL["quiesce"], organization_id, kind)
+    return title
+
+
+async def suspend(connection: Connection, organization_id: str, kind: str, reason: str) -> str | None:
+    """The connector's title where it was suspended just now."""
+    title: str | None = await connection.fetchval(_SQL["suspend"], organization_id, kind, reason)
+    return title
+
+
+async def resume(connection: Connection, organization_id: str) -> str | None:
+    """The connector's kind where its suspension ended just now."""
+    kind: str | None = await connection.fetchval(_SQL["resume"], organization_id)
+    return kind
+
+
+async def save(connection: Connection, new: NewConfiguration) -> bool:
+    """Makes or changes the connector and the organisation's lane; answers whether the connector is enabled."""
+    await connection.execute(_SQL["open_lane"], new.organization_id)
+    row = await fetch_one(
+        connection,
+        _SQL["save_configuration"],
+        new.organization_id,
+        new.kind,
+        new.title,
+        new.release_policy,
+        new.schedule,
+        new.time_zone,
+        json.dumps(new.settings),
+        json.dumps(new.mapping),
+        new.next_run_at,
+    )
+    enabled: bool = row["enabled"]
+    return enabled
+
+
+async def save_secrets(connection: Connection, organization_id: str, kind: str, secrets: Sequence[Secret]) -> None:
+    await connection.executemany(
+        _SQL["save_secret"],
+        [(organization_id, kind, s.field, s.key_id, s.nonce, s.ciphertext) for s in secrets],
+    )
+
+
+async def read_secrets(connection: Connection, organization_id: str, kind: str) -> list[Secret]:
+    rows = await connection.fetch(_SQL["read_secrets"], organization_id, kind)
+    return [Secret(row["field"], row["key_id"], row["nonce"], row["ciphertext"]) for row in rows]
+
+
+async def read_configuration(connection: Connection, organization_id: str, kind: str) -> Configuration | None:
+    row = await connection.fetchrow(_SQL["read_configuration"], organization_id, kind)
+    if row is None:
+        return None
+    return Configuration(
+        kind=row["kind"],
+        title=row["title"],
+        settings=json.loads(row["settings"]),
+        mapping=json.loads(row["mapping"]),
+        time_zone=row["time_zone"],
+        version=row["version"],
+    )
+
+
+async def next_due_schedule(connection: Connection) -> DueSchedule | None:
+    row = await connection.fetchrow(_SQL["due_schedules"])
+    if row is None:
+        return None
+    return DueSchedule(row["organization_id"], row["kind"], row["schedule"], row["time_zone"], row["now"])
+
+
+async def set_next_run(connection: Connection, organization_id: str, kind: str, at: datetime) -> None:
+    await connection.execute(_SQL["set_next_run"], organization_id, kind, at)
+
+
+async def views(connection: Connection, organization_id: str) -> list[ConnectorView]:
+    """The organisation's connectors, the one that is or was last in use first."""
+    return [_view(row) for row in await connection.fetch(_SQL["connector_views"], organization_id)]
+
+
+def _view(row: asyncpg.Record) -> ConnectorView:
+    fields = dict(row)
+    fields["release_policy"] = ReleasePolicy(row["release_policy"])
+    fields["settings"] = json.loads(row["settings"])
+    fields["mapping"] = json.loads(row["mapping"])
+    return ConnectorView(**fields)
+
+
+def _locked(row: asyncpg.Record) -> LockedConnector:
+    flag = ConnectorFlag(
+        kind=row["kind"],
+        title=row["title"],
+        enabled=row["enabled"],
+        revision=row["revision"],
+        suspended=row["suspended"],
+        quiesced_at=row["quiesced_at"],
+        policy=ReleasePolicy(row["release_policy"]),
+        marks=Marks(row["enabled_mark"], row["released_through"]),
+    )
+    return LockedConnector(flag, row["schedule"], row["time_zone"])

@@ -1,0 +1,91 @@
+"""Reads for people: items, their history, and what is waiting."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from worker.domain.states import ItemState
+from worker.store.database import Connection
+from worker.store.queries import load
+
+_SQL = load("items")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """`total_minor` in the currency's smallest unit."""
+
+    reimbursement_id: str
+    seq: int
+    state: ItemState
+    attempt: int
+    total_minor: int
+    currency: str
+    approved_at: datetime
+    received_at: datetime
+    changed_at: datetime
+    connector: str | None
+    reference: str | None
+    document_number: str | None
+    document_id: str | None
+    document_url: str | None
+    reason_code: str | None
+    reason: str | None
+
+    @classmethod
+    def from_row(cls, row: asyncpg.Record) -> "ItemRow":
+        return cls(**{**dict(row), "state": ItemState(row["state"])})
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    attempt: int
+    kind: str
+    connector: str
+    reference: str
+    claimed_at: datetime
+    recorded_at: datetime
+    outcome: str
+    document_number: str | None
+    document_id: str | None
+    code: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """What is pending in one currency; `total_minor` in its smallest unit."""
+
+    currency: str
+    count: int
+    total_minor: int
+    oldest: datetime
+
+
+async def list_items(
+    connection: Connection, organization_id: str, state: ItemState | None, after: int, limit: int
+) -> list[ItemRow]:
+    rows = await connection.fetch(_SQL["list_items"], organization_id, after, state, limit)
+    return [ItemRow.from_row(row) for row in rows]
+
+
+async def show_item(connection: Connection, organization_id: str, reimbursement_id: str) -> ItemRow | None:
+    row = await connection.fetchrow(_SQL["show_item"], organization_id, reimbursement_id)
+    return ItemRow.from_row(row) if row else None
+
+
+async def item_attempts(connection: Connection, organization_id: str, reimbursement_id: str) -> list[AttemptRow]:
+    rows = await connection.fetch(_SQL["item_attempts"], organization_id, reimbursement_id)
+    return [AttemptRow(**dict(row)) for row in rows]
+
+
+async def waiting(connection: Connection, organization_id: str) -> list[WaitingRow]:
+    rows = await connection.fetch(_SQL["waiting"], organization_id)
+    return [WaitingRow(**dict(row)) for row in rows]
+
+
+async def pending_content(connection: Connection, organization_id: str, limit: int) -> list[bytes]:
+    """The oldest pending approvals, in canonical form."""
+    rows = await connection.fetch(_SQL["pending_content"], organization_id, limit)
+    return [row["content"] for row in rows]

@@ -1,0 +1,98 @@
+"""Sync runs: a bounded push of what is pending, with its counts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import asyncpg
+
+from worker.store.database import Connection, fetch_one
+from worker.store.queries import load
+
+_SQL = load("runs")
+
+
+class RunKind(StrEnum):
+    CONNECTOR_ENABLED = "connector_enabled"
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+
+
+class RunResult(StrEnum):
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`mark` bounds it: it takes what arrived up to that sequence number. `remaining` is None while it is under way."""
+
+    organization_id: str
+    run_id: UUID
+    kind: RunKind
+    connector: str
+    requested_by: str
+    mark: int
+    started_at: datetime
+    finished_at: datetime | None
+    result: RunResult | None
+    synced: int
+    rejected: int
+    unknown: int
+    remaining: int | None
+
+    @classmethod
+    def from_row(cls, row: asyncpg.Record) -> "Run":
+        fields = dict(row)
+        fields["kind"] = RunKind(row["kind"])
+        fields["result"] = row["result"] and RunResult(row["result"])
+        return cls(**fields)
+
+
+async def open_run(connection: Connection, organization_id: str) -> Run | None:
+    row = await connection.fetchrow(_SQL["open_run"], organization_id)
+    return Run.from_row(row) if row else None
+
+
+async def start(
+    connection: Connection,
+    *,
+    organization_id: str,
+    kind: RunKind,
+    connector: str,
+    requested_by: str,
+    mark: int,
+) -> Run:
+    """Opens a run and releases what it takes. At most one is open for an organisation."""
+    await connection.execute(_SQL["release"], organization_id, connector, mark)
+    return Run.from_row(
+        await fetch_one(connection, _SQL["start_run"], organization_id, kind, connector, requested_by, mark)
+    )
+
+
+async def widen(connection: Connection, run: Run, mark: int) -> Run:
+    """The run under way takes also what has arrived since it began."""
+    await connection.execute(_SQL["release"], run.organization_id, run.connector, mark)
+    return Run.from_row(await fetch_one(connection, _SQL["widen_run"], run.organization_id, mark))
+
+
+async def remaining(connection: Connection, run: Run) -> int:
+    count: int = await connection.fetchval(_SQL["remaining"], run.organization_id, run.run_id)
+    return count
+
+
+async def is_done(connection: Connection, run: Run) -> bool:
+    done: bool = await connection.fetchval(_SQL["is_done"], run.organization_id, run.run_id, run.mark)
+    return done
+
+
+async def finish(connection: Connection, run: Run, result: RunResult, left: int) -> Run | None:
+    """The run with its result, or None where it had ended before."""
+    row = await connection.fetchrow(_SQL["finish_run"], run.organization_id, run.run_id, result, left)
+    return Run.from_row(row) if row else None
+
+
+async def show(connection: Connection, run_id: UUID) -> Run | None:
+    row = await connection.fetchrow(_SQL["show_run"], run_id)
+    return Run.from_row(row) if row else None

@@ -1,0 +1,141 @@
+-- lock_open_connector: the connector that may be claimed for, its flag held until this transaction ends, and the run under way
+select c.kind, c.title, c.version, c.enabled_mark, c.released_through, r.run_id, r.mark as run_mark
+from connector c
+join lane l on l.organization_id = c.organization_id and l.fence = $2 and l.leased_until > clock_timestamp()
+left join sync_run r on r.organization_id = c.organization_id and r.finished_at is null
+where c.organization_id = $1 and c.enabled and c.suspended_at is null
+for share of c, l;
+
+-- next_pending: the oldest released items, in two ranges so that a held backlog costs nothing
+(select reimbursement_id, seq, attempt, content from item
+ where organization_id = $1 and state = 'pending' and due_at <= clock_timestamp() and seq <= $2
+ order by seq limit $4)
+union all
+(select reimbursement_id, seq, attempt, content from item
+ where organization_id = $1 and state = 'pending' and due_at <= clock_timestamp() and seq > greatest($2, $3)
+ order by seq limit $4)
+order by seq
+limit $4;
+
+-- claim: to be committed before the first byte leaves
+update item i
+set state = 'sending', attempt = i.attempt + 1, connector = $3, reference = b.reference, request_hash = b.request_hash,
+    claimed_at = clock_timestamp(), claimed_by = $4, fence = $2, due_at = '-infinity', changed_at = clock_timestamp(),
+    run_id = case when i.seq <= $6 then $5::uuid end,
+    reason = null, reason_code = null, document_number = null, document_id = null, document_url = null
+from unnest($7::text[], $8::integer[], $9::text[], $10::bytea[]) as b (reimbursement_id, attempt, reference, request_hash)
+where i.organization_id = $1 and i.reimbursement_id = b.reimbursement_id and i.attempt = b.attempt and i.state = 'pending'
+returning i.reimbursement_id, i.attempt, i.claimed_at;
+
+-- settle: what came of attempts; only the current attempt changes its item, anything later is kept as evidence
+with verdict as (
+    select * from unnest(
+        $1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::interval[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::text[], $16::text[], $17::timestamptz[],
+        $18::bytea[])
+    as v (organization_id, reimbursement_id, attempt, from_state, outcome, state, due_in, document_number, document_id,
+          document_url, code, reason, event_type, event_value, connector, reference, claimed_at, request_hash)
+),
+settled as (
+    update item i
+    set state = v.state, due_at = coalesce(clock_timestamp() + v.due_in, '-infinity'), changed_at = clock_timestamp(),
+        document_number = v.document_number, document_id = v.document_id, document_url = v.document_url,
+        reason_code = v.code, reason = v.reason, fence = null, claimed_by = null
+    from verdict v
+    where i.organization_id = v.organization_id and i.reimbursement_id = v.reimbursement_id and i.attempt = v.attempt
+      and (i.state = v.from_state or (i.state = 'unknown' and v.state in ('synced', 'confirming')))
+    returning i.organization_id, i.reimbursement_id, i.attempt, i.state, i.run_id
+),
+history as (
+    insert into attempt_entry
+        (organization_id, reimbursement_id, attempt, kind, connector, reference, claimed_at, recorded_by, request_hash, outcome,
+         document_number, document_id, code, detail)
+    select v.organization_id, v.reimbursement_id, v.attempt,
+           case when i.state <> v.from_state then 'late' when i.state = 'confirming' then 'confirmed' else 'settled' end,
+           v.connector, v.reference, v.claimed_at, $19, v.request_hash, v.outcome, v.document_number, v.document_id, v.code, v.reason
+    from verdict v
+    join item i on i.organization_id = v.organization_id and i.reimbursement_id = v.reimbursement_id
+    left join settled s on s.organization_id = v.organization_id and s.reimbursement_id = v.reimbursement_id
+    where s.state is not null or i.attempt > v.attempt or i.state <> v.state
+),
+told as (
+    insert into outbox (organization_id, event_type, value)
+    select v.organization_id, v.event_type, v.event_value
+    from verdict v
+    join settled s using (organization_id, reimbursement_id)
+    where v.event_type is not null
+    returning outbox_id
+),
+counted as (
+    update sync_run r
+    set synced = r.synced + n.synced, rejected = r.rejected + n.rejected, unknown = r.unknown + n.unknown
+    from (select organization_id, run_id, count(*) filter (where state = 'synced') as synced,
+                 count(*) filter (where state = 'rejected') as rejected, count(*) filter (where state = 'unknown') as unknown
+          from settled where run_id is not null group by organization_id, run_id) n
+    where r.organization_id = n.organization_id and r.run_id = n.run_id and r.finished_at is null
+)
+select organization_id, reimbursement_id, state, case when (select count(*) from told) > 0 then pg_notify('accounting_sync_outbox', '') end
+from settled;
+
+-- due_confirmations: staged imports to be looked at, while the connector is on
+select i.reimbursement_id, i.attempt, i.reference, i.claimed_at, i.request_hash, i.currency, i.total_minor,
+       clock_timestamp() - i.claimed_at as age
+from item i
+where i.organization_id = $1 and i.state = 'confirming' and i.connector = $2 and i.due_at <= clock_timestamp()
+order by i.seq
+limit $3;
+
+-- next_confirmation: how long until the next one is due
+select min(due_at) - clock_timestamp() from item where organization_id = $1 and state = 'confirming';
+
+-- look_again: the import has not decided yet
+update item i set due_at = clock_timestamp() + b.delay
+from unnest($2::text[], $3::integer[], $4::interval[]) as b (reimbursement_id, attempt, delay)
+where i.organization_id = $1 and i.reimbursement_id = b.reimbursement_id and i.attempt = b.attempt and i.state = 'confirming';
+
+-- has_open_connector: whether the connector is on, for look-ups
+select version from connector where organization_id = $1 and kind = $2 and enabled and suspended_at is null;
+
+-- lock_item: an item a person decides on
+select reimbursement_id, state, attempt from item where (organization_id, reimbursement_id) = ($1, $2) for update;
+
+-- retry: a person sends a rejected item round again
+update item
+set state = 'pending', due_at = '-infinity', reason = null, reason_code = null, document_number = null, document_id = null,
+    document_url = null, changed_at = clock_timestamp()
+where (organization_id, reimbursement_id) = ($1, $2) and state = 'rejected';
+
+-- hand_over: a person says that it was handled elsewhere, and why
+update item
+set state = 'handled_elsewhere', reason = $3, reason_code = 'handled_elsewhere', changed_at = clock_timestamp()
+where (organization_id, reimbursement_id) = ($1, $2) and state in ('pending', 'rejected', 'unknown');
+
+-- list_items: oldest first, after a given sequence number
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason
+from item i
+where i.organization_id = $1 and i.seq > $2 and ($3::text is null or i.state = $3)
+order by i.seq
+limit $4;
+
+-- show_item: one
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason
+from item i
+where (i.organization_id, i.reimbursement_id) = ($1, $2);
+
+-- item_attempts: the history of one item
+select attempt, kind, connector, reference, claimed_at, recorded_at, outcome, document_number, document_id, code, detail
+from attempt_entry
+where (organization_id, reimbursement_id) = ($1, $2)
+order by attempt, entry_id;
+
+-- waiting: what is pending, by currency
+select currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest
+from item
+where organization_id = $1 and state = 'pending'
+group by currency
+order by currency;
+
+-- pending_content: the oldest pending approvals, for the preview
+select content from item where organization_id = $1 and state = 'pending' order by seq limit $2;

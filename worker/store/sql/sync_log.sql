@@ -1,0 +1,36 @@
+-- open_chain: makes sure that the organisation has a chain to append to
+insert into sync_log_head (organization_id) values ($1) on conflict do nothing;
+
+-- lock_head: the end of the chain; appends to it wait for each other
+select entry_no, at, hash from sync_log_head where organization_id = $1 for update;
+
+-- clock: PostgreSQL's time, read after the lock is held
+select clock_timestamp();
+
+-- append: one entry
+insert into sync_log
+    (organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail, previous_hash, hash)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+
+-- move_head: the new end of the chain
+update sync_log_head set entry_no = $2, at = $3, hash = $4 where organization_id = $1;
+
+-- chain: one organisation's entries in their order
+select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail,
+       previous_hash, hash
+from sync_log
+where organization_id = $1
+order by entry_no;
+
+-- chain_end: where the chain should end
+select entry_no, hash from sync_log_head where organization_id = $1;
+
+-- logged_organizations: everyone with a log, or with a log's head
+select organization_id from sync_log_head union select distinct organization_id from sync_log order by 1;
+
+-- newest_entries: newest first, below a given number
+select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail
+from sync_log
+where organization_id = $1 and entry_no < $2
+order by entry_no desc
+limit $3;

@@ -1,0 +1,116 @@
+"""The sync log in PostgreSQL: append under the head's lock, read back as entries."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+
+from worker.domain.log_chain import ChainEnd, LinkedEntry, LogEntry, entry_hash, first_break
+from worker.store.database import Connection, fetch_one
+from worker.store.queries import load
+
+_SQL = load("sync_log")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be recorded; number, time and link are given when it is appended."""
+
+    actor: str
+    actor_role: str
+    source: str
+    change: str
+    connector: str | None = None
+    new_state: str | None = None
+    reason: str | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+async def append(connection: Connection, organization_id: str, change: Change) -> LogEntry:
+    """Adds an entry; must run inside the transaction of the change itself."""
+    await connection.execute(_SQL["open_chain"], organization_id)
+    head = await fetch_one(connection, _SQL["lock_head"], organization_id)
+    at = max(await clock(connection), head["at"])
+    entry = LogEntry(
+        organization_id=organization_id,
+        entry_no=head["entry_no"] + 1,
+        at=at,
+        actor=change.actor,
+        actor_role=change.actor_role,
+        source=change.source,
+        connector=change.connector,
+        change=change.change,
+        new_state=change.new_state,
+        reason=change.reason,
+        detail=change.detail,
+    )
+    await _write(connection, LinkedEntry(entry, head["hash"], entry_hash(entry, head["hash"])))
+    return entry
+
+
+async def clock(connection: Connection) -> datetime:
+    """PostgreSQL's time, the only one that is recorded."""
+    now: datetime = await connection.fetchval(_SQL["clock"])
+    return now
+
+
+async def verify(connection: Connection, organization_id: str) -> str | None:
+    """What is wrong with the organisation's chain, in one sentence, or None."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = await connection.fetch(_SQL["chain"], organization_id)
+        end = await connection.fetchrow(_SQL["chain_end"], organization_id)
+    if end is None:
+        return "The log has no end on record." if rows else None
+    return first_break(map(_linked, rows), ChainEnd(end["entry_no"], end["hash"]))
+
+
+async def logged_organizations(connection: Connection) -> list[str]:
+    return [row["organization_id"] for row in await connection.fetch(_SQL["logged_organizations"])]
+
+
+async def newest(connection: Connection, organization_id: str, below: int, limit: int) -> list[LogEntry]:
+    """Newest first, with numbers below `below`."""
+    return [_entry(row) for row in await connection.fetch(_SQL["newest_entries"], organization_id, below, limit)]
+
+
+async def _write(connection: Connection, linked: LinkedEntry) -> None:
+    entry = linked.entry
+    await connection.execute(
+        _SQL["append"],
+        entry.organization_id,
+        entry.entry_no,
+        entry.at,
+        entry.actor,
+        entry.actor_role,
+        entry.source,
+        entry.connector,
+        entry.change,
+        entry.new_state,
+        entry.reason,
+        json.dumps(entry.detail),
+        linked.previous_hash,
+        linked.hash,
+    )
+    await connection.execute(_SQL["move_head"], entry.organization_id, entry.entry_no, entry.at, linked.hash)
+
+
+def _linked(row: asyncpg.Record) -> LinkedEntry:
+    return LinkedEntry(_entry(row), row["previous_hash"], row["hash"])
+
+
+def _entry(row: asyncpg.Record) -> LogEntry:
+    return LogEntry(
+        organization_id=row["organization_id"],
+        entry_no=row["entry_no"],
+        at=row["at"],
+        actor=row["actor"],
+        actor_role=row["actor_role"],
+        source=row["source"],
+        connector=row["connector"],
+        change=row["change"],
+        new_state=row["new_state"],
+        reason=row["reason"],
+        detail=json.loads(row["detail"]),
+    )

@@ -1,0 +1,34 @@
+"""Logs and metrics: static event names and identifiers, never free text, names or amounts."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+RECORDS = Counter("accounting_sync_records_total", "Kafka records stored, by what became of them", ["fate"])
+ATTEMPTS = Counter("accounting_sync_attempts_total", "Attempts settled, by outcome", ["connector", "outcome"])
+POST_SECONDS = Histogram("accounting_sync_post_seconds", "Time an ERP took to answer", ["connector"])
+LANES_HELD = Gauge("accounting_sync_lanes_held", "Lanes this worker holds")
+EVENTS_PUBLISHED = Counter("accounting_sync_events_published_total", "Outcome events and dead letters published")
+
+
+def configure_logging(form: Literal["json", "console"]) -> None:
+    """Logs go to stderr, one event a line. What libraries log is kept to warnings."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,154 @@
+"""Switching connectors on and off: one way in for Kafka, HTTP, screens and the command line."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from schemas.outcome import ChangedBy, ConnectorChanged
+from worker.domain.release import ReleasePolicy, marks_at_enable
+from worker.domain.schedule import next_run_after
+from worker.domain.switching import Actor, Decision, Phase, Toggle, Verdict, decide
+from worker.runs import WORKER, start_run, stop_run
+from worker.store import connectors, intake, outbox, sync_log
+from worker.store.connectors import LockedConnector
+from worker.store.database import Connection
+from worker.store.runs import RunKind
+from worker.store.sync_log import Change
+
+NOTHING_IN_FLIGHT = "Nothing is in flight any more."
+
+
+@dataclass(frozen=True, slots=True)
+class Toggled:
+    """What came of a toggle: the decision with its sentence, and the connector's phase now (None: there is none)."""
+
+    decision: Decision
+    phase: Phase | None
+
+
+async def apply_toggle(connection: Connection, toggle: Toggle, source: str) -> Toggled:
+    """Checks the right, locks, applies, logs and queues the event, all in the caller's transaction."""
+    locked = await connectors.lock(connection, toggle.organization_id)
+    decision = decide(toggle, [one.flag for one in locked])
+    own = next((one for one in locked if one.flag.kind == toggle.connector), None)
+    match decision.verdict:
+        case Verdict.APPLIED if own is not None:
+            phase: Phase | None = await _apply(connection, toggle, own, source)
+        case Verdict.APPLIED | Verdict.UNCHANGED | Verdict.SUPERSEDED | Verdict.REFUSED:
+            phase = own.flag.phase if own else None
+            await _log_without_effect(connection, toggle, decision, phase, source)
+        case _:
+            assert_never(decision.verdict)
+    return Toggled(decision, phase)
+
+
+async def finish_switching_off(connection: Connection, organization_id: str, kind: str) -> bool:
+    """Says that a connector is off, once nothing is in flight any more. Answers whether that is so since now."""
+    title = await connectors.quiesce(connection, organization_id, kind)
+    if title is None:
+        return False
+    await stop_run(connection, organization_id)
+    change = Change(WORKER.id, WORKER.role, "worker", "connector_quiesced", kind, Phase.OFF, NOTHING_IN_FLIGHT)
+    entry = await sync_log.append(connection, organization_id, change)
+    await _tell(connection, organization_id, kind, Phase.OFF, WORKER, NOTHING_IN_FLIGHT, entry.at)
+    return True
+
+
+async def suspend(connection: Connection, organization_id: str, kind: str, reason: str) -> bool:
+    """The worker's own pause, where the ERP refuses everything; the administrator's flag stays as it is."""
+    title = await connectors.suspend(connection, organization_id, kind, reason)
+    if title is None:
+        return False
+    change = Change(WORKER.id, WORKER.role, "worker", "connector_suspended", kind, Phase.SUSPENDED, reason)
+    entry = await sync_log.append(connection, organization_id, change)
+    await _tell(connection, organization_id, kind, Phase.SUSPENDED, WORKER, reason, entry.at)
+    return True
+
+
+async def _apply(connection: Connection, toggle: Toggle, own: LockedConnector, source: str) -> Phase:
+    now: datetime = await sync_log.clock(connection)
+    if toggle.enabled:
+        return await _switch_on(connection, toggle, own, now, source)
+    return await _switch_off(connection, toggle, own, now, source)
+
+
+async def _switch_on(connection: Connection, toggle: Toggle, own: LockedConnector, now: datetime, source: str) -> Phase:
+    await stop_run(connection, toggle.organization_id)
+    marks = marks_at_enable(own.flag.policy, own.flag.marks, await connectors.last_seq(connection))
+    next_run = next_run_after(own.schedule, own.time_zone, now) if own.schedule else None
+    await connectors.switch_on(connection, toggle, now, marks, next_run)
+    await _record(connection, toggle, "connector_enabled", Phase.ON, source)
+    if own.flag.policy is ReleasePolicy.ON_ENABLE:
+        await start_run(connection, toggle.organization_id, own.flag, RunKind.CONNECTOR_ENABLED, toggle.actor, source)
+    await intake.wake_lanes(connection, [toggle.organization_id])
+    return Phase.ON
+
+
+async def _switch_off(
+    connection: Connection, toggle: Toggle, own: LockedConnector, now: datetime, source: str
+) -> Phase:
+    """The lock on the connector's row came first, so that every claim before this is seen and none can follow."""
+    in_flight = await connectors.in_flight(connection, toggle.organization_id, own.flag.kind)
+    await connectors.switch_off(connection, toggle, now, in_flight=in_flight > 0)
+    phase = Phase.SWITCHING_OFF if in_flight else Phase.OFF
+    if not in_flight:
+        await stop_run(connection, toggle.organization_id)
+    await _record(connection, toggle, "connector_disabled", phase, source, in_flight)
+    await intake.wake_lanes(connection, [toggle.organization_id])
+    return phase
+
+
+async def _record(
+    connection: Connection, toggle: Toggle, change: str, phase: Phase, source: str, in_flight: int = 0
+) -> None:
+    detail: dict[str, object] = {"in_flight": in_flight} if in_flight else {}
+    if toggle.revision is not None:
+        detail["revision"] = toggle.revision
+    entry = await sync_log.append(
+        connection, toggle.organization_id, _change(toggle, change, phase, source, toggle.reason, detail)
+    )
+    await _tell(connection, toggle.organization_id, toggle.connector, phase, toggle.actor, toggle.reason, entry.at)
+
+
+async def _log_without_effect(
+    connection: Connection, toggle: Toggle, decision: Decision, phase: Phase | None, source: str
+) -> None:
+    detail: dict[str, object] = {"wanted": "on" if toggle.enabled else "off", "answer": decision.sentence}
+    change = _change(toggle, f"toggle_{decision.verdict}", phase, source, toggle.reason, detail)
+    await sync_log.append(connection, toggle.organization_id, change)
+
+
+def _change(
+    toggle: Toggle, change: str, phase: Phase | None, source: str, reason: str, detail: dict[str, object]
+) -> Change:
+    return Change(
+        actor=toggle.actor.id,
+        actor_role=toggle.actor.role,
+        source=source,
+        change=change,
+        connector=toggle.connector,
+        new_state=phase,
+        reason=reason,
+        detail=detail,
+    )
+
+
+async def _tell(
+    connection: Connection,
+    organization_id: str,
+    kind: str,
+    phase: Phase,
+    actor: Actor,
+    reason: str,
+    at: datetime,
+) -> None:
+    event = ConnectorChanged(
+        organization_id=organization_id,
+        connector=kind,
+        enabled=phase in (Phase.ON, Phase.SUSPENDED),
+        phase=phase.value,
+        actor=ChangedBy(id=actor.id, role=actor.role.value),
+        reason=reason,
+        changed_at=at,
+    )
+    await outbox.write(connection, event)

@@ -1,0 +1,62 @@
+"""Credentials at rest: AES-256-GCM, each field bound to its organisation, connector and name."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from worker.store.connectors import Secret
+
+_NONCE_BYTES = 12
+
+
+class VaultError(Exception):
+    """Credentials can't be read: no key, another key, or a ciphertext that was moved or changed."""
+
+
+class Vault:
+    """Encrypts and decrypts with one key of 32 bytes."""
+
+    def __init__(self, key: bytes | None) -> None:
+        self._cipher = AESGCM(key) if key else None
+        self._key_id = hashlib.sha256(b"accounting-sync key id" + key).hexdigest()[:16] if key else ""
+
+    def lock(self, organization_id: str, kind: str, credentials: Mapping[str, str]) -> list[Secret]:
+        """Raises VaultError where there is no key."""
+        cipher = self._open()
+        secrets = []
+        for field, value in credentials.items():
+            nonce = os.urandom(_NONCE_BYTES)
+            ciphertext = cipher.encrypt(nonce, value.encode(), _bound_to(organization_id, kind, field))
+            secrets.append(Secret(field, self._key_id, nonce, ciphertext))
+        return secrets
+
+    def unlock(self, organization_id: str, kind: str, secrets: list[Secret]) -> dict[str, str]:
+        """Raises VaultError where one can't be read."""
+        return {secret.field: self._read(organization_id, kind, secret) for secret in secrets}
+
+    def _read(self, organization_id: str, kind: str, secret: Secret) -> str:
+        cipher = self._open()
+        if secret.key_id != self._key_id:
+            raise VaultError(
+                f"The credentials of {organization_id} were encrypted with key {secret.key_id}, "
+                f"but SYNC_CREDENTIALS_KEY is key {self._key_id}. Give the worker that key."
+            )
+        try:
+            plain = cipher.decrypt(secret.nonce, secret.ciphertext, _bound_to(organization_id, kind, secret.field))
+        except InvalidTag:
+            raise VaultError(
+                f"The credentials of {organization_id} were changed or moved. Configure them again."
+            ) from None
+        return plain.decode()
+
+    def _open(self) -> AESGCM:
+        if self._cipher is None:
+            raise VaultError("SYNC_CREDENTIALS_KEY is not set. Set it to 32 random bytes in base64.")
+        return self._cipher
+
+
+def _bound_to(organization_id: str, kind: str, field: str) -> bytes:
+    return f"accounting-sync\x00{organization_id}\x00{kind}\x00{field}".encode()
