@@ -67,7 +67,7 @@ async def database(settings: Settings, *, patient: bool) -> AsyncIterator[Pool]:
 async def run_worker(settings: Settings) -> int:
     """Runs the roles of the settings until a signal asks to stop; answers the exit status."""
     async with database(settings, patient=True) as pool:
-        worker = _Worker(settings, pool)
+        worker = Worker(settings, pool)
         probes = Probes(settings.http_host, settings.probe_port, worker.waits_for)
         await probes.start()
         _calm_the_collector()
@@ -79,7 +79,7 @@ async def run_worker(settings: Settings) -> int:
             log.info("worker_stopped", worker_id=str(worker.worker_id))
 
 
-class _Worker:
+class Worker:
     """The loops of one process."""
 
     def __init__(self, settings: Settings, pool: Pool) -> None:

@@ -1,6 +1,5 @@
 """`migrate`: brings the database to this version."""
 
-import asyncpg
 import typer
 
 from worker.cli.answering import JsonFlag, run, say, say_json, say_table
@@ -41,7 +40,7 @@ def status(*, as_json: JsonFlag = False) -> None:
     """
 
     async def work(settings: Settings) -> list[Standing]:
-        connection: asyncpg.Connection[asyncpg.Record] = await connect(settings.database_url.get_secret_value())
+        connection = await connect(settings.database_url.get_secret_value())
         try:
             return await migrate.status(connection)
         finally:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-Pool = asyncpg.Pool[asyncpg.Record]
+OwnConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 ACQUIRE_SECONDS = 10.0
 COMMAND_SECONDS = 30.0
@@ -40,7 +42,7 @@ async def open_pool(dsn: str, size: int = 10) -> Pool:
     )
 
 
-async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(dsn: str) -> OwnConnection:
     """A connection of its own, for LISTEN and for migrations."""
     return await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS, server_settings=_SERVER_SETTINGS)
 

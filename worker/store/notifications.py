@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-import asyncpg
 import structlog
 
 from worker.store.database import DATABASE_AWAY, connect
@@ -57,7 +56,7 @@ class Notifications:
 
     def _on_notification(
         self,
-        _connection: asyncpg.Connection[asyncpg.Record] | object,
+        _connection: object,
         _pid: int,
         channel: str,
         payload: object,

@@ -111,7 +111,7 @@ create table item (
         state in ('pending', 'sending', 'confirming', 'synced', 'rejected', 'unknown', 'handled_elsewhere')
     ),
     attempt integer not null default 0 check (attempt >= 0),
-    due_at timestamptz not null default '-infinity',
+    due_at timestamptz not null default 'epoch',
     changed_at timestamptz not null default clock_timestamp(),
     connector text,
     reference text check (length(reference) <= 35),
@@ -197,8 +197,8 @@ create table lane (
     organization_id text primary key references organization,
     fence bigint not null default 0,
     leased_by uuid,
-    leased_until timestamptz not null default '-infinity',
-    not_before timestamptz not null default '-infinity',
+    leased_until timestamptz not null default 'epoch',
+    not_before timestamptz not null default 'epoch',
     failures integer not null default 0 check (failures >= 0)
 ) with (fillfactor = 50);
 create index lane_held on lane (leased_until) where leased_by is not null;
@@ -227,7 +227,7 @@ create trigger sync_log_is_written_once before update or delete or truncate on s
 create table sync_log_head (
     organization_id text primary key,
     entry_no bigint not null default 0,
-    at timestamptz not null default '-infinity',
+    at timestamptz not null default 'epoch',
     hash bytea not null default decode(repeat('00', 32), 'hex') check (octet_length(hash) = 32)
 ) with (fillfactor = 50);
 

@@ -20,7 +20,7 @@ limit $4;
 -- claim: to be committed before the first byte leaves
 update item i
 set state = 'sending', attempt = i.attempt + 1, connector = $3, reference = b.reference, request_hash = b.request_hash,
-    claimed_at = clock_timestamp(), claimed_by = $4, fence = $2, due_at = '-infinity', changed_at = clock_timestamp(),
+    claimed_at = clock_timestamp(), claimed_by = $4, fence = $2, due_at = 'epoch', changed_at = clock_timestamp(),
     run_id = case when i.seq <= $6 then $5::uuid end,
     reason = null, reason_code = null, document_number = null, document_id = null, document_url = null
 from unnest($7::text[], $8::integer[], $9::text[], $10::bytea[]) as b (reimbursement_id, attempt, reference, request_hash)
@@ -38,7 +38,7 @@ with verdict as (
 ),
 settled as (
     update item i
-    set state = v.state, due_at = coalesce(clock_timestamp() + v.due_in, '-infinity'), changed_at = clock_timestamp(),
+    set state = v.state, due_at = coalesce(clock_timestamp() + v.due_in, 'epoch'), changed_at = clock_timestamp(),
         document_number = v.document_number, document_id = v.document_id, document_url = v.document_url,
         reason_code = v.code, reason = v.reason, fence = null, claimed_by = null
     from verdict v
@@ -101,7 +101,7 @@ select reimbursement_id, state, attempt from item where (organization_id, reimbu
 
 -- retry: a person sends a rejected item round again
 update item
-set state = 'pending', due_at = '-infinity', reason = null, reason_code = null, document_number = null, document_id = null,
+set state = 'pending', due_at = 'epoch', reason = null, reason_code = null, document_number = null, document_id = null,
     document_url = null, changed_at = clock_timestamp()
 where (organization_id, reimbursement_id) = ($1, $2) and state = 'rejected';
 

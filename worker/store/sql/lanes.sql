@@ -34,7 +34,7 @@ where l.organization_id = h.organization_id and l.fence = h.fence and l.leased_b
 returning l.organization_id;
 
 -- release_lane: free for others at once
-update lane set leased_by = null, leased_until = '-infinity'
+update lane set leased_by = null, leased_until = 'epoch'
 where organization_id = $1 and fence = $2 and leased_by = $3;
 
 -- pause_lane: the ERP could not be reached or asked for patience
@@ -42,7 +42,7 @@ update lane set not_before = clock_timestamp() + $3::interval, failures = $4
 where organization_id = $1 and fence = $2;
 
 -- clear_failures: the ERP answers again
-update lane set failures = 0, not_before = '-infinity' where organization_id = $1 and fence = $2;
+update lane set failures = 0, not_before = 'epoch' where organization_id = $1 and fence = $2;
 
 -- abandon_sending: what an earlier holder left on the wire; nobody knows what came of it
 with left_over as (

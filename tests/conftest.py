@@ -1,0 +1,119 @@
+"""One broker, one PostgreSQL and both sandboxes for the whole session; each test gets a database and topics of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+
+from deploy.local.database import create_database, drop_database
+from deploy.local.sandboxes.client import SandboxProcess
+from deploy.local.services import Services
+from deploy.local.topics import create_topics
+from tests.scene import Scene, scene_settings
+from worker.store.database import Pool, open_pool
+from worker.store.migrate import migrate
+
+TEMPLATE = "accounting_sync_template"
+_NUMBERS = count(1)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def services() -> AsyncIterator[Services]:
+    async with Services.start("test") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template(services: Services) -> str:
+    """The name of a migrated database that is cloned for each test."""
+    await create_database(services.database_url, TEMPLATE)
+    connection = await asyncpg.connect(sibling(services.database_url, TEMPLATE))
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close()
+    return TEMPLATE
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_url(services: Services, template: str) -> AsyncIterator[str]:
+    name = f"accounting_sync_{next(_NUMBERS)}"
+    await create_database(services.database_url, name, template)
+    yield sibling(services.database_url, name)
+    await drop_database(services.database_url, name)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(database_url)
+    yield pool
+    async with asyncio.timeout(5):
+        await pool.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def xledger_process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SandboxProcess]:
+    ledger = tmp_path_factory.mktemp("xledger") / "ledger.jsonl"
+    async with SandboxProcess("xledger", ledger=ledger) as process:
+        await process.change_settings(import_delay=0.05)
+        yield process
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def central_process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SandboxProcess]:
+    ledger = tmp_path_factory.mktemp("central") / "ledger.jsonl"
+    async with SandboxProcess("business_central", ledger=ledger) as process:
+        yield process
+
+
+def sibling(url: str, database: str) -> str:
+    """The address of another database on the same server."""
+    return url.rsplit("/", 1)[0] + "/" + database
+
+
+CHANGE_SIGNALS = """
+create function tell_test() returns trigger language plpgsql as $$
+begin perform pg_notify('test_change', tg_table_name); return null; end $$;
+create trigger tell_test after insert or update on item for each statement execute function tell_test();
+create trigger tell_test after insert on sync_log for each statement execute function tell_test();
+create trigger tell_test after insert on dead_letter for each statement execute function tell_test();
+create trigger tell_test after insert or update on connector for each statement execute function tell_test();
+create trigger tell_test after insert or update on intake_position for each statement execute function tell_test();
+create trigger tell_test after insert or delete on outbox for each statement execute function tell_test();
+create trigger tell_test after insert or update on sync_run for each statement execute function tell_test();
+"""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def producer(services: Services) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=services.bootstrap_servers, max_request_size=4 * 1024 * 1024)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scene(
+    services: Services,
+    database_url: str,
+    pool: Pool,
+    producer: AIOKafkaProducer,
+    xledger_process: SandboxProcess,
+    central_process: SandboxProcess,
+) -> AsyncIterator[Scene]:
+    erps = {"xledger": xledger_process, "business_central": central_process}
+    settings = scene_settings(database_url, services.bootstrap_servers, f"t{next(_NUMBERS)}", erps)
+    topics = [settings.approvals_topic, settings.toggles_topic, settings.dead_letter_topic, settings.outcomes_topic]
+    await create_topics(
+        services.bootstrap_servers, dict.fromkeys(topics, 2), {"max.message.bytes": str(4 * 1024 * 1024)}
+    )
+    async with pool.acquire() as connection:
+        await connection.execute(CHANGE_SIGNALS)
+    yield Scene(settings, pool, producer, erps)
+    for erp in erps.values():
+        await erp.set_faults()
+        await erp.release()
