@@ -1,4 +1,4 @@
-"""One broker, one PostgreSQL and both sandboxes for the whole session; each test gets a database and topics of its own."""
+"""One broker, one PostgreSQL and both sandboxes a session; each test gets a database and topics of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator

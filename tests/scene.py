@@ -1,4 +1,4 @@
-"""A worker in a scene of its own: a database, topics, organisations on the sandboxes, and ways to wait for what happens."""
+"""A worker in a scene of its own: a database, topics, organisations on the sandboxes, and ways to wait."""
 
 import asyncio
 import base64
@@ -124,7 +124,7 @@ class Scene:
         await self.until(is_there)
 
     async def until(self, condition: Callable[[], Awaitable[T]]) -> T:
-        """What `condition` answers once that is true. It is asked again at every change of an item, log or dead letter."""
+        """What `condition` answers once that is true. It is asked again at every change in the database."""
         changed = asyncio.Event()
         listener = await asyncpg.connect(self.settings.database_url.get_secret_value())
         try:

@@ -102,6 +102,12 @@ async def test_tax_of_a_line_comes_on_top(central: BusinessCentralClient, refere
     assert draft.body["totalAmountIncludingTax"] == 125
 
 
+async def test_tax_of_a_line_is_inside_a_price_that_includes_it(central: BusinessCentralClient, reference: str) -> None:
+    draft = await central.draft(reference, pricesIncludeTax=True, purchaseInvoiceLines=[line(125, taxCode="1")])
+    assert draft.body["totalAmountIncludingTax"] == 125
+    assert draft.body["totalAmountExcludingTax"] == 100
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

@@ -20,7 +20,6 @@ from connectors.contract import (
     ConfigurationError,
     Environment,
     NotSent,
-    PostingLine,
     Rejected,
     Unavailable,
     Unknown,
@@ -69,10 +68,8 @@ def test_a_foreign_currency_is_named() -> None:
     assert invoice_payload(posting(currency="EUR"), DAY, "NOK")["currencyCode"] == "EUR"
 
 
-def test_amounts_are_with_tax_where_a_line_has_a_tax_code() -> None:
-    taxed = posting(lines=(PostingLine("7140", Decimal("1250.50"), "Train", "1"),))
-    assert invoice_payload(taxed, DAY, "NOK")["pricesIncludeTax"] is True
-    assert "pricesIncludeTax" not in invoice_payload(posting(), DAY, "NOK")
+def test_amounts_are_said_to_include_tax() -> None:
+    assert invoice_payload(posting(), DAY, "NOK")["pricesIncludeTax"] is True
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ class InvoiceChangeBody(_Body):
 
 
 class InvoiceBody(InvoiceChangeBody):
+    prices_include_tax: bool = False
     purchase_invoice_lines: tuple[LineBody, ...] = ()
 
 

@@ -50,7 +50,7 @@ def _from_invoice(invoice: Invoice | None) -> Cargo:
         lines=tuple(
             CargoLine(
                 account=line.account,
-                amount=line.net,
+                amount=line.amount,
                 text=line.description,
                 tax_code=line.tax_code,
                 dimensions=tuple(line.dimensions.items()),

@@ -61,7 +61,8 @@ class Company:
             due_date=body.due_date or body.invoice_date or today,
             currency=self._currency(body.currency_code),
             shortcuts=self._shortcuts(body),
-            lines=tuple(self._line(line) for line in body.purchase_invoice_lines),
+            prices_include_tax=body.prices_include_tax,
+            lines=tuple(self._line(line, body.prices_include_tax) for line in body.purchase_invoice_lines),
         )
         return self._keep(invoice)
 
@@ -77,7 +78,7 @@ class Company:
 
     def add_line(self, invoice_id: str, body: LineBody) -> Invoice:
         invoice = self._changeable(invoice_id)
-        return self._keep(_changed(invoice, {"lines": (*invoice.lines, self._line(body))}))
+        return self._keep(_changed(invoice, {"lines": (*invoice.lines, self._line(body, invoice.prices_include_tax))}))
 
     def add_dimension(self, line_id: str, body: DimensionSetLineBody) -> None:
         invoice, line = self.invoice_of_line(line_id)
@@ -142,7 +143,7 @@ class Company:
             raise unrelated("Currency Code", "Purchase Header", code, "Currency")
         return code or self.tenant.company_currency
 
-    def _line(self, body: LineBody) -> Line:
+    def _line(self, body: LineBody, prices_include_tax: bool) -> Line:
         if body.line_object_number not in self.tenant.accounts:
             raise unrelated("No.", "Purchase Line", body.line_object_number, "G/L Account")
         if body.tax_code and body.tax_code not in self.tenant.tax_codes:
@@ -153,6 +154,7 @@ class Company:
             unit_cost=body.unit_cost,
             description=body.description,
             tax_code=body.tax_code or "",
+            includes_tax=prices_include_tax,
             tax_percent=self.tenant.tax_codes.get(body.tax_code or "", Decimal(0)),
             dimensions=self._dimensions(body.dimension_set_lines),
         )

@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`tax_percent` comes on top: prices are without tax. `dimensions` is dimension code → value code."""
+    """`tax_percent` comes on top, unless the price includes it. `dimensions` is dimension code → value code."""
 
     account: str
     quantity: Decimal
@@ -27,14 +27,23 @@ class Line:
     tax_code: str
     tax_percent: Decimal
     dimensions: Mapping[str, str]
+    includes_tax: bool = False
     id: str = field(default_factory=lambda: str(uuid4()))
 
     @property
-    def net(self) -> Decimal:
+    def amount(self) -> Decimal:
+        """As the price says it, with or without tax."""
         return (self.quantity * self.unit_cost).quantize(_CENT, ROUND_HALF_UP)
 
     @property
+    def net(self) -> Decimal:
+        share = 100 / (100 + self.tax_percent) if self.includes_tax else Decimal(1)
+        return (self.amount * share).quantize(_CENT, ROUND_HALF_UP)
+
+    @property
     def tax(self) -> Decimal:
+        if self.includes_tax:
+            return self.amount - self.net
         return (self.net * self.tax_percent / 100).quantize(_CENT, ROUND_HALF_UP)
 
 
@@ -50,6 +59,7 @@ class Invoice:
     due_date: date
     currency: str
     shortcuts: tuple[str, str]
+    prices_include_tax: bool
     lines: tuple[Line, ...]
     status: Status = Status.DRAFT
     version: int = 1
@@ -85,7 +95,7 @@ class Invoice:
             "currencyCode": self.currency,
             "shortcutDimension1Code": self.shortcuts[0],
             "shortcutDimension2Code": self.shortcuts[1],
-            "pricesIncludeTax": False,
+            "pricesIncludeTax": self.prices_include_tax,
             "discountAmount": 0,
             "totalAmountExcludingTax": self.net,
             "totalTaxAmount": self.tax,

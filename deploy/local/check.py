@@ -1,0 +1,111 @@
+"""`make check`: everything that can be said of the code without running it. Each check is named, and all are run."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+MIGRATIONS = "worker/store/migrations"
+AUDIT_SECONDS = 60
+NOT_AUDITED = "could not be audited"
+NO_ADVISORIES = ("ConnectionError", "Max retries", "Timeout", "NameResolution", "HTTPError", "ProxyError", "503", "403")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`run` answers what is wrong; nothing: it passed."""
+
+    name: str
+    run: Callable[[], str]
+
+
+def main() -> int:
+    failed = []
+    for check in CHECKS:
+        complaint = check.run()
+        print(f"{check.name}: {'FAILED' if complaint else 'ok'}", flush=True)
+        if complaint:
+            failed.append(check.name)
+            print(complaint, flush=True)
+    print(f"{len(failed)} of {len(CHECKS)} checks failed." if failed else f"All {len(CHECKS)} checks passed.")
+    return 1 if failed else 0
+
+
+def tool(*arguments: str) -> Callable[[], str]:
+    """A program of .venv that exits 0 when all is well."""
+
+    def run() -> str:
+        done = subprocess.run(
+            [str(BIN / arguments[0]), *arguments[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        return (done.stdout + done.stderr) if done.returncode else ""
+
+    return run
+
+
+def migrations_lint() -> str:
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / MIGRATIONS).glob("*.sql"))
+    return tool("squawk", *files)()
+
+
+def lock_covers_project() -> str:
+    """Every package that pyproject.toml asks for is locked, in a version that it allows."""
+    locked = _locked_versions()
+    gaps = [
+        f"{wanted}: {locked.get(canonicalize_name(wanted.name), 'not locked')}"
+        for wanted in _wanted()
+        if not wanted.specifier.contains(locked.get(canonicalize_name(wanted.name), "0"), prereleases=True)
+    ]
+    return "\n".join([*gaps, "Run: make lock"]) if gaps else ""
+
+
+def dependency_audit() -> str:
+    """Known vulnerabilities of what is locked. Without the advisory data it says so, and that is no failure."""
+    command = [str(BIN / "pip-audit"), "--requirement", "requirements.lock", "--require-hashes", "--disable-pip"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=AUDIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return _skipped_audit()
+    unaudited = (done.stdout + done.stderr).count(NOT_AUDITED)
+    if unaudited > len(_locked_versions()) / 2 or (done.returncode and any(s in done.stderr for s in NO_ADVISORIES)):
+        return _skipped_audit()
+    return (done.stdout + done.stderr) if done.returncode else ""
+
+
+def _skipped_audit() -> str:
+    print("dependency audit: skipped, since the advisory data can't be reached from here", flush=True)
+    return ""
+
+
+def _wanted() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
+    return [Requirement(text) for group in groups for text in group]
+
+
+def _locked_versions() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line.split(";")[0].rstrip("\\ ").split("==") for line in lines if line[:1].isalnum()]
+    return {canonicalize_name(name): version.strip() for name, version in pins}
+
+
+CHECKS = [
+    Check("format", tool("ruff", "format", "--check", ".")),
+    Check("lint", tool("ruff", "check", ".")),
+    Check("types", tool("mypy")),
+    Check("import contracts", tool("lint-imports", "--no-cache")),
+    Check("migrations", migrations_lint),
+    Check("generated files", tool("python", "-m", "schemas.publish", "--check")),
+    Check("lock file", lock_covers_project),
+    Check("dependency audit", dependency_audit),
+]
+
+if __name__ == "__main__":
+    sys.exit(main())
