@@ -24,7 +24,7 @@ from worker.probes import Probes
 from worker.schedule import Scheduler
 from worker.settings import Settings, WorkerRole
 from worker.settler import Settler
-from worker.store.database import DATABASE_AWAY, Pool, open_pool
+from worker.store.database import DatabaseAwayError, Pool, open_pool
 from worker.store.notifications import LANE_CHANNEL, OUTBOX_CHANNEL, Callback, Notifications
 from worker.supervisor import Loop, Supervisor
 from worker.vault import Vault
@@ -51,9 +51,9 @@ def make_adapters(settings: Settings) -> Adapters:
 
 @asynccontextmanager
 async def database(settings: Settings, *, patient: bool) -> AsyncIterator[Pool]:
-    """`patient`: a PostgreSQL that is away is waited for; otherwise one of `DATABASE_AWAY` is raised."""
+    """`patient`: a PostgreSQL that is away is waited for; otherwise DatabaseAwayError is raised."""
     opening = partial(open_pool, settings.database_url.get_secret_value(), POOL_SIZE)
-    pool = await (persistently("postgresql", DATABASE_AWAY, opening) if patient else opening())
+    pool = await (persistently("postgresql", (DatabaseAwayError,), opening) if patient else opening())
     try:
         yield pool
     finally:

@@ -9,7 +9,8 @@ import structlog
 from worker.drain import Drain, Workshop
 from worker.lanes import Lane, LaneKeeper
 from worker.store import connectors
-from worker.store.database import DATABASE_AWAY, acquire, transaction
+from worker.store.database import DatabaseAwayError, acquire, transaction
+from worker.telemetry import failure
 from worker.toggles import finish_switching_off
 
 log = structlog.get_logger(__name__)
@@ -59,8 +60,8 @@ class Dispatcher:
     async def _try_once(self, stop: asyncio.Event) -> None:
         try:
             await self._run_once(stop)
-        except DATABASE_AWAY as error:
-            log.warning("lanes_wait_for_database", error=type(error).__name__)
+        except DatabaseAwayError as error:
+            log.warning("lanes_wait_for_database", error=str(error))
             self._look_at_all = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
@@ -72,6 +73,7 @@ class Dispatcher:
         if hints is None or hints:
             for lane in await self._keeper.take(hints):
                 self._start(lane, stop)
+            self._look_at_all = self._keeper.is_full
         if hints is None:
             await self._finish_switching_off()
         try:
@@ -88,12 +90,15 @@ class Dispatcher:
     async def _drain(self, lane: Lane, drain: Drain) -> None:
         try:
             await drain.run()
+        except Exception as error:  # noqa: BLE001  # one lane's bug must not end the others; the lane is tried again
+            log.error("drain_failed", organization_id=lane.organization_id, **failure(error))
+            await drain.finish()
         finally:
             await self._give_back(lane, drain)
 
     async def _give_back(self, lane: Lane, drain: Drain) -> None:
         """A wake that came too late for the drain is kept for the next lease."""
-        with suppress(*DATABASE_AWAY):
+        with suppress(DatabaseAwayError):
             await self._keeper.give_back(lane, idle=drain.is_idle)
         if lane.wake.is_set():
             self.wake(lane.organization_id)
@@ -111,8 +116,8 @@ class Dispatcher:
             await asyncio.sleep(self._lease.total_seconds() / RENEWALS_PER_LEASE)
             try:
                 await self._keeper.renew()
-            except DATABASE_AWAY as error:
-                log.warning("leases_not_renewed", error=type(error).__name__)
+            except DatabaseAwayError as error:
+                log.warning("leases_not_renewed", error=str(error))
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()

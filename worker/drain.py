@@ -6,14 +6,17 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import assert_never
 from uuid import UUID
 
 import structlog
 
 from connectors.contract import (
+    Accepted,
     ConfigurationError,
     NotSent,
     Permit,
+    Posted,
     Posting,
     PostOutcome,
     Rejected,
@@ -32,7 +35,7 @@ from worker.settlement import settlement_of
 from worker.settler import Settler
 from worker.store import connectors, items
 from worker.store import lanes as lane_store
-from worker.store.database import DATABASE_AWAY, Pool, acquire, transaction
+from worker.store.database import DatabaseAwayError, Pool, acquire, transaction
 from worker.toggles import finish_switching_off, suspend
 from worker.vault import VaultError
 
@@ -40,6 +43,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_CLAIM = 1
 DATABASE_PAUSE = timedelta(seconds=1)
+SHORTEST_LOOK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Drain:
         self._stop = stop
         self._adapter: Adapter | None = None
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._next_look: float | None = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -74,7 +79,7 @@ class Drain:
             self._lane.wake.clear()
             if await self._try_once():
                 idle_since = time.monotonic()
-            wait = await self._patience(idle_since)
+            wait = self._patience(idle_since)
             if wait <= 0 and self.is_idle and not self._lane.wake.is_set():
                 break
             with suppress(TimeoutError):
@@ -94,11 +99,11 @@ class Drain:
         """Whether there was anything to do. A database that is away is waited for."""
         try:
             return await self._run_once()
-        except DATABASE_AWAY as error:
+        except DatabaseAwayError as error:
             log.warning(
                 "lane_waits_for_database",
                 organization_id=self._lane.organization_id,
-                error=type(error).__name__,
+                error=str(error),
             )
             self._lane.pause(DATABASE_PAUSE)
             return True
@@ -157,11 +162,15 @@ class Drain:
         self._lane.wake.set()
 
     async def _confirm(self) -> None:
-        if self._adapter is None:
+        """Looks at staged imports when the next is due (monotonic seconds; None: there are none)."""
+        if self._adapter is None or self._next_look is None or time.monotonic() < self._next_look:
             return
         hindrance = await confirm_due(self._shop.pool, self._shop.settler, self._lane.organization_id, self._adapter)
         if hindrance is not None:
             await self._heed(hindrance, self._adapter.kind)
+        async with acquire(self._shop.pool) as connection:
+            due_in = await items.next_confirmation(connection, self._lane.organization_id)
+        self._next_look = None if due_in is None else time.monotonic() + max(due_in.total_seconds(), SHORTEST_LOOK)
 
     def _start(self, claimed: Claimed) -> None:
         task = asyncio.create_task(self._deliver(claimed))
@@ -225,10 +234,24 @@ class Drain:
                 await self._suspend(kind, reason)
             case Unknown():
                 pass
-            case _ if self._lane.failures:
-                self._lane.failures = 0
-                async with acquire(self._shop.pool) as connection:
-                    await lane_store.clear_failures(connection, self._lane.organization_id, self._lane.fence)
+            case Accepted(_, check_after):
+                self._look_by(time.monotonic() + check_after.total_seconds())
+                await self._recover()
+            case Posted() | Rejected():
+                await self._recover()
+            case _:
+                assert_never(outcome)
+
+    def _look_by(self, moment: float) -> None:
+        self._next_look = moment if self._next_look is None else min(self._next_look, moment)
+
+    async def _recover(self) -> None:
+        """The ERP answers again."""
+        if not self._lane.failures:
+            return
+        self._lane.failures = 0
+        async with acquire(self._shop.pool) as connection:
+            await lane_store.clear_failures(connection, self._lane.organization_id, self._lane.fence)
 
     async def _suspend(self, kind: str, reason: str) -> None:
         async with transaction(self._shop.pool) as connection:
@@ -239,19 +262,17 @@ class Drain:
         async with transaction(self._shop.pool) as connection:
             await finish_if_done(connection, self._lane.organization_id)
 
-    async def _patience(self, idle_since: float) -> float:
+    def _patience(self, idle_since: float) -> float:
         """Seconds to wait for a wake; 0 or less: the lane has been idle long enough."""
         now = time.monotonic()
         if self._lane.is_paused():
             return self._lane.paused_until - now
+        look = None if self._next_look is None or self._adapter is None else max(self._next_look - now, SHORTEST_LOOK)
         if not self.is_idle:
-            return self._shop.idle.total_seconds()
-        with suppress(*DATABASE_AWAY):
-            async with acquire(self._shop.pool) as connection:
-                due_in = await items.next_confirmation(connection, self._lane.organization_id)
-            if due_in is not None and self._adapter is not None:
-                return max(due_in.total_seconds(), 0.01)
-        return idle_since + self._shop.idle.total_seconds() - now
+            return look or self._shop.idle.total_seconds()
+        if look is None and self._lane.is_wanted_elsewhere:
+            return 0.0
+        return look or idle_since + self._shop.idle.total_seconds() - now
 
     async def _drop_adapter(self) -> None:
         adapter, self._adapter = self._adapter, None

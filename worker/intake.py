@@ -24,7 +24,7 @@ from worker.domain.retry import back_off
 from worker.domain.switching import Actor, Role, Toggle
 from worker.persistence import persistently
 from worker.store import dead_letters, intake
-from worker.store.database import DATABASE_AWAY, Connection, Pool, transaction
+from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.dead_letters import DeadRecord
 from worker.store.intake import ItemKey, NewItem, Partition, Tally
 from worker.toggles import apply_toggle
@@ -101,7 +101,7 @@ class Intake:
             return
         try:
             tallies = await store_batch(self._pool, records, self._channels)
-        except DATABASE_AWAY as error:
+        except DatabaseAwayError as error:
             await self._go_back(consumer, fetched, error)
             return
         self._failures = 0
@@ -113,7 +113,7 @@ class Intake:
     ) -> None:
         self._failures += 1
         delay = min(back_off(self._failures, random.random()), LONGEST_RETRY)  # noqa: S311  # spreads, hides nothing
-        log.warning("batch_not_stored", error=type(error).__name__, retry_seconds=round(delay.total_seconds(), 2))
+        log.warning("batch_not_stored", error=str(error), retry_seconds=round(delay.total_seconds(), 2))
         for partition, records in fetched.items():
             if partition in consumer.assignment():
                 consumer.seek(partition, records[0].offset)

@@ -39,7 +39,10 @@ class LeasePermit:
 
 @dataclass(slots=True)
 class Lane:
-    """A held lane. `failures` are the ERP's in a row; nothing is claimed before `paused_until` (monotonic seconds)."""
+    """A held lane. `failures` are the ERP's in a row; nothing is claimed before `paused_until` (monotonic seconds).
+
+    `is_wanted_elsewhere`: this worker holds as many as it may, so an idle one is to be given back.
+    """
 
     organization_id: str
     fence: int
@@ -47,6 +50,7 @@ class Lane:
     paused_until: float
     permit: LeasePermit
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    is_wanted_elsewhere: bool = False
 
     def is_paused(self) -> bool:
         return time.monotonic() < self.paused_until
@@ -65,10 +69,15 @@ class LaneKeeper:
         self._capacity = capacity
         self.held: dict[str, Lane] = {}
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.held) >= self._capacity
+
     async def take(self, hints: Iterable[str] | None) -> list[Lane]:
         """Leases what is free and has something to do; what an earlier holder left on the wire becomes `unknown`."""
         room = self._capacity - len(self.held)
         if room <= 0:
+            self._ask_idle_ones_back()
             return []
         deadline = self._deadline()
         async with acquire(self._pool) as connection:
@@ -102,6 +111,11 @@ class LaneKeeper:
         if idle:
             async with acquire(self._pool) as connection:
                 await lanes.release(connection, lane.organization_id, lane.fence, self._worker_id)
+
+    def _ask_idle_ones_back(self) -> None:
+        for lane in self.held.values():
+            lane.is_wanted_elsewhere = True
+            lane.wake.set()
 
     def _deadline(self) -> float:
         return time.monotonic() + self._lease.total_seconds() * SAFETY

@@ -9,13 +9,13 @@ from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from schemas.cloudevent import CloudEvent, encode_binary
 from worker import telemetry
 from worker.persistence import persistently
 from worker.store import outbox
-from worker.store.database import DATABASE_AWAY, Pool, transaction
+from worker.store.database import DatabaseAwayError, Pool, transaction
 from worker.store.outbox import WaitingDeadLetter, WaitingEvent
 
 log = structlog.get_logger(__name__)
@@ -77,8 +77,8 @@ class OutboxPublisher:
             while await self._run_once(producer) == MOST_AT_ONCE:
                 pass
             wait = self._poll.total_seconds()
-        except DATABASE_AWAY as error:
-            log.warning("outbox_waits", error=type(error).__name__)
+        except DatabaseAwayError as error:
+            log.warning("outbox_waits", error=str(error))
             wait = PAUSE_SECONDS
             self._woken.clear()
         await _first_of(stop, self._woken, wait)
@@ -91,8 +91,7 @@ class OutboxPublisher:
             waiting = await outbox.next_events(connection, MOST_AT_ONCE)
             if not waiting:
                 return 0
-            async with asyncio.timeout(BROKER_SECONDS):
-                await _publish(producer, [self._message(one) for one in waiting])
+            await _publish(producer, [self._message(one) for one in waiting])
             await outbox.forget(connection, [one.outbox_id for one in waiting])
         telemetry.EVENTS_PUBLISHED.inc(len(waiting))
         return len(waiting)
@@ -105,8 +104,12 @@ class OutboxPublisher:
 
 async def _publish(producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
     """All are handed over before any is waited for: the producer lingers for each that is awaited alone."""
-    sent = [await _hand_over(producer, message) for message in messages]
-    await asyncio.gather(*sent)
+    try:
+        async with asyncio.timeout(BROKER_SECONDS):
+            sent = [await _hand_over(producer, message) for message in messages]
+            await asyncio.gather(*sent)
+    except TimeoutError:
+        raise KafkaTimeoutError from None
 
 
 async def _hand_over(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -13,6 +15,11 @@ log = structlog.get_logger(__name__)
 LONGEST_PAUSE_SECONDS = 10.0
 
 T = TypeVar("T")
+
+
+async def _pause(stop: asyncio.Event | None, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for((stop or asyncio.Event()).wait(), seconds)
 
 
 async def persistently(
@@ -31,6 +38,7 @@ async def persistently(
         retry=retry_if_exception_type(errors),
         wait=wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE_SECONDS),
         stop=(lambda _: stop.is_set()) if stop else stop_never,
+        sleep=partial(_pause, stop),
         before_sleep=tell,
         reraise=True,
     )

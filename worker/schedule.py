@@ -10,7 +10,7 @@ from worker.domain.schedule import InvalidScheduleError, next_run_after
 from worker.runs import WORKER, start_run
 from worker.store import connectors
 from worker.store.connectors import DueSchedule
-from worker.store.database import DATABASE_AWAY, Connection, Pool, transaction
+from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.runs import RunKind
 
 log = structlog.get_logger(__name__)
@@ -29,8 +29,8 @@ class Scheduler:
             try:
                 while await self._run_once():
                     pass
-            except DATABASE_AWAY as error:
-                log.warning("schedule_waits_for_database", error=type(error).__name__)
+            except DatabaseAwayError as error:
+                log.warning("schedule_waits_for_database", error=str(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._poll.total_seconds())
 

@@ -12,12 +12,14 @@ import structlog
 from worker import telemetry
 from worker.domain.retry import back_off
 from worker.store import items
-from worker.store.database import DATABASE_AWAY, Pool, acquire
+from worker.store.database import DatabaseAwayError, Pool, acquire
 from worker.store.items import Settlement
 
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 200
+REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What is left of asyncpg's errors once those that pass are translated."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Settler:
             batch.append(self._queue.get_nowait())
         try:
             changed = await self._write([waiting.settlement for waiting in batch])
-        except asyncpg.PostgresError as error:
+        except REFUSED as error:
             await self._write_one_by_one(batch, error)
         else:
             for waiting in batch:
@@ -64,13 +66,13 @@ class Settler:
             try:
                 async with acquire(self._pool) as connection:
                     return await items.settle(connection, self._worker_id, settlements)
-            except DATABASE_AWAY as error:
+            except DatabaseAwayError as error:
                 failures += 1
-                log.warning("not_settled_yet", count=len(settlements), error=type(error).__name__)
+                log.warning("not_settled_yet", count=len(settlements), error=str(error))
                 delay = back_off(min(failures, 4), random.random())  # noqa: S311  # spreads, hides nothing
                 await asyncio.sleep(delay.total_seconds() / 4)
 
-    async def _write_one_by_one(self, batch: Sequence[_Waiting], error: asyncpg.PostgresError) -> None:
+    async def _write_one_by_one(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """A settlement that PostgreSQL refuses is a bug of ours; it must not cost its neighbours theirs."""
         if len(batch) == 1:
             batch[0].done.set_exception(error)
@@ -78,7 +80,7 @@ class Settler:
         for waiting in batch:
             try:
                 _answer(waiting, await self._write([waiting.settlement]))
-            except asyncpg.PostgresError as own_error:
+            except REFUSED as own_error:
                 waiting.done.set_exception(own_error)
 
 

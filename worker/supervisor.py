@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 
 import structlog
+
+from worker.telemetry import failure
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +49,3 @@ class Supervisor:
             os._exit(1)
         log.info("stopping")
         self.stop.set()
-
-
-def failure(error: BaseException) -> dict[str, object]:
-    """What a log may say of an exception: its type and where it was raised. Its text may quote a reimbursement."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    return {
-        "error": type(error).__name__,
-        "at": [f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames],  # noqa: PTH119  # frames of frozen modules are no paths
-    }

@@ -1,7 +1,9 @@
 """Logs and metrics: static event names and identifiers, never free text, names or amounts."""
 
 import logging
+import os
 import sys
+import traceback
 from typing import Literal
 
 import structlog
@@ -25,10 +27,18 @@ def configure_logging(form: Literal["json", "console"]) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def failure(error: BaseException) -> dict[str, object]:
+    """What a log may say of an exception: its type and where it was raised. Its text may quote a reimbursement."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return {
+        "error": type(error).__name__,
+        "at": [f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames],  # noqa: PTH119  # frames of frozen modules are no paths
+    }

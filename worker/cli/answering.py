@@ -19,7 +19,7 @@ from connectors.contract import ConfigurationError
 from worker.bootstrap import database
 from worker.domain.switching import Actor, Role
 from worker.settings import Settings, SettingsError, read_settings
-from worker.store.database import DATABASE_AWAY, Connection, Pool, transaction
+from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.migrate import MigrationError
 from worker.telemetry import configure_logging
 from worker.vault import VaultError
@@ -54,7 +54,7 @@ EXPECTED = (
     VaultError,
     MigrationError,
     asyncpg.PostgresError,
-    *DATABASE_AWAY,
+    DatabaseAwayError,
 )
 
 
@@ -79,10 +79,10 @@ def _sentence(error: Exception) -> str:
             return "\n".join(error.problems)
         case asyncpg.UndefinedTableError():
             return "The database has no tables yet. Run: accounting-sync migrate up"
-        case asyncpg.PostgresError() if not isinstance(error, DATABASE_AWAY):
+        case asyncpg.PostgresError():
             return f"PostgreSQL refused ({type(error).__name__}). Nothing was changed."
-        case _ if isinstance(error, DATABASE_AWAY):
-            return f"PostgreSQL could not be reached ({type(error).__name__}). Check SYNC_DATABASE_URL."
+        case DatabaseAwayError():
+            return f"PostgreSQL could not be reached ({error}). Check SYNC_DATABASE_URL."
         case _:
             return str(error)
 

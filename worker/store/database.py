@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: one pool with every time-out set, and what counts as "the database is away"."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
 
 import asyncpg
@@ -21,10 +21,9 @@ _SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",
 }
 
-DATABASE_AWAY = (
+_AWAY = (
     OSError,
     TimeoutError,
-    asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
@@ -32,25 +31,53 @@ DATABASE_AWAY = (
     asyncpg.exceptions.LockNotAvailableError,
     asyncpg.exceptions.CannotConnectNowError,
 )
-"""Errors that pass: connection lost, server stopping or full, a deadlock, a time-out. The work is repeated by key."""
+
+
+class DatabaseAwayError(Exception):
+    """What passes: connection lost, server stopping or full, a deadlock, a time-out. The work is repeated by key.
+
+    The text is the type of the error alone, since PostgreSQL's own texts quote values.
+    """
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Foreign errors become ours here and nowhere else; errors of our own making fly as they are."""
+    try:
+        yield
+    except Exception as error:
+        if _is_away(error):
+            raise DatabaseAwayError(type(error).__name__) from error
+        raise
+
+
+def _is_away(error: Exception) -> bool:
+    """asyncpg's DataError is an InterfaceError too, but says that an argument of ours was wrong."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, asyncpg.exceptions.DataError | ValueError)
+    return isinstance(error, _AWAY)
 
 
 async def open_pool(dsn: str, size: int = 10) -> Pool:
-    """Raises one of `DATABASE_AWAY` where PostgreSQL can't be reached."""
-    return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=size, command_timeout=COMMAND_SECONDS, server_settings=_SERVER_SETTINGS
-    )
+    """Raises DatabaseAwayError where PostgreSQL can't be reached."""
+    with translated():
+        return await asyncpg.create_pool(
+            dsn, min_size=1, max_size=size, command_timeout=COMMAND_SECONDS, server_settings=_SERVER_SETTINGS
+        )
 
 
 async def connect(dsn: str) -> OwnConnection:
-    """A connection of its own, for LISTEN and for migrations."""
-    return await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS, server_settings=_SERVER_SETTINGS)
+    """A connection of its own, for LISTEN and for migrations. Raises DatabaseAwayError."""
+    with translated():
+        return await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS, server_settings=_SERVER_SETTINGS)
 
 
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
-    async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-        yield connection
+    """Raises DatabaseAwayError, also for what happens to the connection while it is held."""
+    with translated():
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield connection
 
 
 @asynccontextmanager

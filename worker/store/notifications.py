@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import structlog
 
-from worker.store.database import DATABASE_AWAY, connect
+from worker.store.database import DatabaseAwayError, connect, translated
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +30,10 @@ class Notifications:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await self._run_once(stop)
-            except DATABASE_AWAY as error:
-                log.warning("notifications_lost", error=type(error).__name__)
+                with translated():
+                    await self._run_once(stop)
+            except DatabaseAwayError as error:
+                log.warning("notifications_lost", error=str(error))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), _RECONNECT_SECONDS)
             finally:
@@ -51,7 +52,7 @@ class Notifications:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), _HEARTBEAT_SECONDS)
         finally:
-            with suppress(*DATABASE_AWAY):
+            with suppress(DatabaseAwayError), translated():
                 await connection.close(timeout=2)
 
     def _on_notification(

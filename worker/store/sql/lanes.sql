@@ -10,7 +10,10 @@ with candidate as (
                         and ((c.enabled and c.suspended_at is null and l.not_before <= clock_timestamp()
                               and (exists (select from item i
                                            where i.organization_id = c.organization_id and i.state = 'pending'
-                                             and (i.seq <= c.released_through or i.seq > c.enabled_mark))
+                                             and i.seq <= c.released_through)
+                                   or exists (select from item i
+                                              where i.organization_id = c.organization_id and i.state = 'pending'
+                                                and i.seq > c.enabled_mark)
                                    or exists (select from item i
                                               where i.organization_id = c.organization_id and i.state = 'confirming')
                                    or exists (select from sync_run r
