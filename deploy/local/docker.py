@@ -23,6 +23,7 @@ START_SECONDS = 180
 KAFKA_PORT = 9092
 
 Container = TypeVar("Container", bound=DockerContainer)
+Result = TypeVar("Result")
 
 
 @asynccontextmanager
@@ -79,16 +80,16 @@ def _postgres() -> PostgresContainer:
 @asynccontextmanager
 async def _running(make: Callable[[], Container]) -> AsyncIterator[Container]:
     """Cancelled in a pull, the thread goes on; what it then starts falls to testcontainers' own reaper."""
-    container = make()
+    container = _translated("be asked for a container", make)
     try:
-        await _start(container)
+        await asyncio.to_thread(_translated, f"start {container.image}", container.start)
         yield container
     finally:
         await asyncio.to_thread(container.stop)
 
 
-async def _start(container: DockerContainer) -> None:
+def _translated(purpose: str, work: Callable[[], Result]) -> Result:
     try:
-        await asyncio.to_thread(container.start)
+        return work()
     except Exception as error:  # the client, urllib3 and the engine each raise their own
-        raise ServiceError(f"Docker could not start {container.image}: {error}") from error
+        raise ServiceError(f"Docker could not {purpose}: {error}") from error
