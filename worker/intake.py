@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Literal, Protocol
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -36,6 +37,8 @@ Channel = Literal["approvals", "toggles"]
 POLL_MILLISECONDS = 500
 BATCH_RECORDS = 2000
 BROKER_SECONDS = 20.0
+UNSTORABLE = (asyncpg.DataError, asyncpg.InterfaceError, asyncpg.IntegrityConstraintViolationError)
+"""What says that a value is at fault: a wrong argument, a value out of range, a constraint."""
 LONGEST_RETRY = timedelta(seconds=5)
 
 
@@ -143,8 +146,26 @@ async def _leave(consumer: AIOKafkaConsumer) -> None:
 
 
 async def store_batch(pool: Pool, records: Sequence[Record], channels: Mapping[str, Channel]) -> dict[Partition, Tally]:
-    """Everything the records say, in one transaction. Safe to repeat: each record's effect has a key."""
-    batch = sort_records(records, channels)
+    """Everything the records say, in one transaction. Safe to repeat: each record's effect has a key.
+
+    A record whose content PostgreSQL refuses must not cost its neighbours theirs, nor keep its partition waiting.
+    """
+    try:
+        return await _store_sorted(pool, records, sort_records(records, channels))
+    except UNSTORABLE:
+        return _sum([await _store_alone(pool, record, channels) for record in records])
+
+
+async def _store_alone(pool: Pool, record: Record, channels: Mapping[str, Channel]) -> dict[Partition, Tally]:
+    try:
+        return await _store_sorted(pool, [record], sort_records([record], channels))
+    except UNSTORABLE as error:
+        batch = Batch()
+        batch.bury(record, DeadLetterReason.INVALID_DATA, f"PostgreSQL can't hold it ({type(error).__name__})")
+        return await _store_sorted(pool, [record], batch)
+
+
+async def _store_sorted(pool: Pool, records: Sequence[Record], batch: Batch) -> dict[Partition, Tally]:
     async with transaction(pool) as connection:
         read_through = await intake.lock_positions(connection, _first_offsets(records))
         await _store_approvals(connection, batch)
@@ -283,6 +304,19 @@ def _tally(records: Sequence[Record], batch: Batch, read_through: Mapping[Partit
             fate = fates.get(id(record), "approvals")
             setattr(tally, fate, getattr(tally, fate) + 1)
     return tallies
+
+
+def _sum(parts: Sequence[Mapping[Partition, Tally]]) -> dict[Partition, Tally]:
+    whole: dict[Partition, Tally] = {}
+    for part in parts:
+        for partition, tally in part.items():
+            total = whole.setdefault(partition, Tally(next_offset=0))
+            total.next_offset = max(total.next_offset, tally.next_offset)
+            total.approvals += tally.approvals
+            total.toggles += tally.toggles
+            total.duplicates += tally.duplicates
+            total.dead_letters += tally.dead_letters
+    return whole
 
 
 def _count(tallies: Mapping[Partition, Tally]) -> None:

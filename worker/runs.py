@@ -82,10 +82,13 @@ async def finish_if_done(connection: Connection, organization_id: str) -> Run | 
     return await _finish(connection, run, RunResult.FINISHED, left=0)
 
 
-async def stop_run(connection: Connection, organization_id: str) -> Run | None:
-    """Ends the run under way with what it has not reached still waiting."""
+async def stop_run(connection: Connection, organization_id: str, kind: str | None = None) -> Run | None:
+    """Ends the run under way with what it has not reached still waiting.
+
+    `kind` leaves another connector's run alone: one may be on already while the last has yet to fall silent.
+    """
     run = await run_store.open_run(connection, organization_id)
-    if run is None:
+    if run is None or kind not in {None, run.connector}:
         return None
     return await _finish(connection, run, RunResult.STOPPED, left=await run_store.remaining(connection, run))
 

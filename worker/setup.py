@@ -79,7 +79,7 @@ async def configure(
     checked = _check(kind, file, adapters)
     secrets = vault.lock(organization_id, kind, checked.own.credentials)
     now = await sync_log.clock(connection)
-    await connectors.lock(connection, organization_id)
+    locked = await connectors.lock(connection, organization_id)
     enabled = await connectors.save(
         connection,
         NewConfiguration(
@@ -97,7 +97,8 @@ async def configure(
         ),
     )
     await connectors.save_secrets(connection, organization_id, kind, secrets)
-    phase = Phase.ON if enabled else Phase.OFF
+    before = next((one.flag.phase for one in locked if one.flag.kind == kind), Phase.OFF)
+    phase = Phase.ON if enabled else before
     change = Change(actor.id, actor.role, source, "connector_configured", kind, phase)
     await sync_log.append(connection, organization_id, change)
     await intake.wake_lanes(connection, [organization_id])

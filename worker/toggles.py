@@ -47,7 +47,7 @@ async def finish_switching_off(connection: Connection, organization_id: str, kin
     title = await connectors.quiesce(connection, organization_id, kind)
     if title is None:
         return False
-    await stop_run(connection, organization_id)
+    await stop_run(connection, organization_id, kind)
     change = Change(WORKER.id, WORKER.role, "worker", "connector_quiesced", kind, Phase.OFF, NOTHING_IN_FLIGHT)
     entry = await sync_log.append(connection, organization_id, change)
     await _tell(connection, organization_id, kind, Phase.OFF, WORKER, NOTHING_IN_FLIGHT, entry.at)
@@ -92,7 +92,7 @@ async def _switch_off(
     await connectors.switch_off(connection, toggle, now, in_flight=in_flight > 0)
     phase = Phase.SWITCHING_OFF if in_flight else Phase.OFF
     if not in_flight:
-        await stop_run(connection, toggle.organization_id)
+        await stop_run(connection, toggle.organization_id, toggle.connector)
     await _record(connection, toggle, "connector_disabled", phase, source, in_flight)
     await intake.wake_lanes(connection, [toggle.organization_id])
     return phase

@@ -5,6 +5,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+FIELDS = 5
+"""Minute, hour, day, month, weekday; cronsim would take a field of seconds as well."""
+
 
 class InvalidScheduleError(ValueError):
     """The cron expression or the time zone can't be used; the text says which and how to write it."""
@@ -15,12 +18,20 @@ def next_run_after(schedule: str, time_zone: str, after: datetime) -> datetime:
 
     A time that daylight saving skips runs at the change; a time that it repeats runs once (as Debian's cron does).
     """
+    local = after.astimezone(_zone(time_zone))
     try:
-        local = after.astimezone(ZoneInfo(time_zone))
-        return next(CronSim(schedule, local)).astimezone(UTC)
-    except ZoneInfoNotFoundError:
-        raise InvalidScheduleError("The time zone is unknown. Use a name such as Europe/Oslo.") from None
+        if len(schedule.split()) != FIELDS:
+            raise CronSimError
+        # Asked in the hour that daylight saving repeats, cronsim answers times of its first pass, which is over.
+        return next(time.astimezone(UTC) for time in CronSim(schedule, local) if time.astimezone(UTC) > after)
     except (CronSimError, StopIteration):
         raise InvalidScheduleError(
             "The schedule is not a cron expression. Write five fields, such as 0 6 * * *."
         ) from None
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a name may also lead to a folder, or out of the database
+        raise InvalidScheduleError("The time zone is unknown. Use a name such as Europe/Oslo.") from None

@@ -54,7 +54,7 @@ def translated() -> Iterator[None]:
 def _is_away(error: Exception) -> bool:
     """asyncpg's DataError is an InterfaceError too, but says that an argument of ours was wrong."""
     if isinstance(error, asyncpg.InterfaceError):
-        return not isinstance(error, asyncpg.exceptions.DataError | ValueError)
+        return not isinstance(error, ValueError)
     return isinstance(error, _AWAY)
 
 

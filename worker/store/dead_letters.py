@@ -86,7 +86,8 @@ def _arguments(record: DeadRecord) -> tuple[object, ...]:
         record.detail,
         record.key,
         record.value,
-        [name for name, _ in record.headers],
+        # PostgreSQL's text can't hold NUL, and a record that it refuses would be read again for ever.
+        [name.replace("\x00", "\ufffd") for name, _ in record.headers],
         [value for _, value in record.headers],
     )
 

@@ -42,7 +42,9 @@ create table connector (
     created_at timestamptz not null default clock_timestamp(),
     primary key (organization_id, kind),
     constraint enabled_is_not_quiesced check (not enabled or quiesced_at is null),
-    constraint change_is_attributed check (not enabled or (changed_by is not null and changed_at is not null and reason <> '')),
+    constraint change_is_attributed check (
+        not enabled or (changed_by is not null and changed_at is not null and coalesce(reason, '') <> '')
+    ),
     constraint suspension_has_a_reason check ((suspended_at is null) = (suspended_reason is null)),
     constraint next_run_needs_a_schedule check (next_run_at is null or schedule is not null)
 ) with (fillfactor = 70);
@@ -135,8 +137,11 @@ create table item (
     constraint sending_has_a_holder check ((state = 'sending') = (fence is not null and claimed_by is not null)),
     constraint synced_has_a_document check (state <> 'synced' or (document_number is not null and document_id is not null)),
     constraint confirming_has_an_import check (state <> 'confirming' or document_id is not null),
-    constraint refusal_has_a_reason check (state not in ('rejected', 'unknown', 'handled_elsewhere') or reason <> ''),
-    constraint rejected_has_a_code check (state <> 'rejected' or reason_code <> ''),
+    -- A check that comes to null passes, hence coalesce.
+    constraint refusal_has_a_reason check (
+        state not in ('rejected', 'unknown', 'handled_elsewhere') or coalesce(reason, '') <> ''
+    ),
+    constraint rejected_has_a_code check (state <> 'rejected' or coalesce(reason_code, '') <> ''),
     constraint unposted_has_no_document check (
         state not in ('pending', 'sending', 'rejected') or document_number is null
     )
