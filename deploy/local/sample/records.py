@@ -1,8 +1,7 @@
 """The sample's events, from `events/*.json` to the Kafka records that upstream services would publish."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -73,15 +72,13 @@ class SampleRecord(BaseModel):
 _FILE = TypeAdapter(list[SampleRecord])
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """A folder of event files."""
+Events = Mapping[str, Sequence[SampleRecord]]
+"""Files by their name without `.json`."""
 
-    folder: Path
 
-    def read(self, name: str) -> Sequence[SampleRecord]:
-        """Raises `pydantic.ValidationError` for a file of another shape."""
-        return _FILE.validate_json((self.folder / f"{name}.json").read_bytes())
+def read_events(folder: Path) -> Events:
+    """Raises `pydantic.ValidationError` for a file of another shape."""
+    return {file.stem: _FILE.validate_json(file.read_bytes()) for file in sorted(folder.glob("*.json"))}
 
 
 def _json(data: JsonValue) -> bytes:

@@ -173,11 +173,14 @@ def _settings(
 
 @asynccontextmanager
 async def _worker(services: Services, environment: Mapping[str, str]) -> AsyncIterator[Process]:
-    arguments = [PROGRAM, "worker", "run"]
     folder = services.folder
-    process = folder.start(
-        Program(name="worker", arguments=arguments, environment=environment, working_directory=folder.path)
+    program = Program(
+        name="worker",
+        arguments=[PROGRAM, "worker", "run"],
+        environment=environment,
+        working_directory=folder.path,  # where no `.env` is
     )
+    process = folder.start(program)
     try:
         yield process
     finally:
