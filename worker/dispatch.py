@@ -1,6 +1,7 @@
 """Who drains which lane: wakes and polls lead to leases, each leased lane gets a drain of its own."""
 
 import asyncio
+import time
 from contextlib import suppress
 from datetime import timedelta
 
@@ -29,6 +30,7 @@ class Dispatcher:
         self._poll = poll
         self._hints: set[str] = set()
         self._look_at_all = True
+        self._next_look = 0.0
         self._woken = asyncio.Event()
         self._drains: dict[asyncio.Task[None], Drain] = {}
 
@@ -67,19 +69,24 @@ class Dispatcher:
                 await asyncio.wait_for(stop.wait(), 1.0)
 
     async def _run_once(self, stop: asyncio.Event) -> None:
-        hints = None if self._look_at_all else self._hints
-        self._hints, self._look_at_all = set(), False
+        hints = self._hints_at(time.monotonic())
         self._woken.clear()
         if hints is None or hints:
             for lane in await self._keeper.take(hints):
                 self._start(lane, stop)
-            self._look_at_all = self._keeper.is_full
+            self._look_at_all |= self._keeper.is_full
         if hints is None:
             await self._finish_switching_off()
-        try:
-            await asyncio.wait_for(self._woken.wait(), self._poll.total_seconds())
-        except TimeoutError:
-            self._look_at_all = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), max(self._next_look - time.monotonic(), 0.0))
+
+    def _hints_at(self, now: float) -> set[str] | None:
+        """Whose lanes to look at; None: all. That comes round with every poll, however often somebody wakes us."""
+        hints = None if self._look_at_all or now >= self._next_look else self._hints
+        if hints is None:
+            self._next_look = now + self._poll.total_seconds()
+        self._hints, self._look_at_all = set(), False
+        return hints
 
     def _start(self, lane: Lane, stop: asyncio.Event) -> None:
         drain = Drain(lane, self._shop, stop)
@@ -99,7 +106,7 @@ class Dispatcher:
     async def _give_back(self, lane: Lane, drain: Drain) -> None:
         """A wake that came too late for the drain is kept for the next lease."""
         with suppress(DatabaseAwayError):
-            await self._keeper.give_back(lane, idle=drain.is_idle)
+            await self._keeper.give_back(lane, idle=drain.leaves_nothing)
         if lane.wake.is_set():
             self.wake(lane.organization_id)
 

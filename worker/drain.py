@@ -67,10 +67,16 @@ class Drain:
         self._adapter: Adapter | None = None
         self._in_flight: set[asyncio.Task[None]] = set()
         self._next_look: float | None = 0.0
+        self._has_failed_delivery = False
 
     @property
     def is_idle(self) -> bool:
         return not self._in_flight
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether every item that was claimed is settled; one that is not is for whoever leases the lane next."""
+        return self.is_idle and not self._has_failed_delivery
 
     async def run(self) -> None:
         """Ends once nothing is on the wire any more."""
@@ -181,6 +187,8 @@ class Drain:
         self._in_flight.discard(task)
         self._lane.wake.set()
         if not task.cancelled() and task.exception():
+            self._has_failed_delivery = True
+            self._lane.permit.revoke()
             log.error(
                 "delivery_failed",
                 organization_id=self._lane.organization_id,
@@ -194,6 +202,7 @@ class Drain:
         verdict = judge_outcome(outcome, delay)
         attempt = claimed.attempt
         changed = await self._shop.settler.settle(settlement_of(attempt, ItemState.SENDING, verdict))
+        self._lane.pause(delay)  # from now on, so that the item is due again by then and keeps its place
         log.info(
             "attempt_settled",
             organization_id=attempt.organization_id,

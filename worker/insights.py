@@ -25,6 +25,11 @@ from worker.store.runs import Run, RunKind, RunResult
 
 PREVIEWED_AT_MOST = 10_000
 PAGE = 1000
+LONGEST_CURSOR = 18
+
+
+class BadCursorError(ValueError):
+    """A cursor that no page gave; the text is a sentence for people."""
 
 
 class View(BaseModel):
@@ -231,8 +236,8 @@ async def organizations(connection: Connection) -> list[OrganizationView]:
 async def item_page(
     connection: Connection, organization_id: str, state: ItemState | None, after: str | None, limit: int
 ) -> ItemPage:
-    """In the order of arrival, after the cursor `after` (None: from the oldest). Raises ValueError for a bad cursor."""
-    rows = await reading.list_items(connection, organization_id, state, int(after or 0), limit)
+    """In the order of arrival, after the cursor `after` (None: from the oldest). Raises BadCursorError."""
+    rows = await reading.list_items(connection, organization_id, state, _cursor(after, 0), limit)
     views = await connectors.views(connection, organization_id)
     following = str(rows[-1].seq) if len(rows) == limit else None
     return ItemPage(items=[_item(row, views) for row in rows], next=following)
@@ -268,8 +273,8 @@ async def view_of_run(connection: Connection, run: Run) -> RunView:
 
 
 async def log_page(connection: Connection, organization_id: str, before: str | None, limit: int) -> LogPage:
-    """Newest first, before the cursor. Raises ValueError for a bad cursor."""
-    entries = await sync_log.newest(connection, organization_id, int(before or 2**62), limit)
+    """Newest first, before the cursor. Raises BadCursorError."""
+    entries = await sync_log.newest(connection, organization_id, _cursor(before, 2**62), limit)
     following = str(entries[-1].entry_no) if len(entries) == limit else None
     return LogPage(entries=[_log_entry(entry) for entry in entries], next=following)
 
@@ -294,7 +299,8 @@ async def release_preview(connection: Connection, organization_id: str) -> Relea
 
 
 async def dead_letter_page(connection: Connection, before: str | None, limit: int) -> DeadLetterPage:
-    letters = await dead_letters.newest(connection, int(before or 2**62), limit)
+    """Newest first, before the cursor. Raises BadCursorError."""
+    letters = await dead_letters.newest(connection, _cursor(before, 2**62), limit)
     following = str(letters[-1].dead_letter_id) if len(letters) == limit else None
     return DeadLetterPage(dead_letters=[_dead_letter(letter) for letter in letters], next=following)
 
@@ -309,6 +315,14 @@ async def dead_letter_detail(connection: Connection, dead_letter_id: int) -> Dea
         value=_readable(whole.value),
         headers=[(name, _readable(value) or "") for name, value in whole.headers],
     )
+
+
+def _cursor(text: str | None, start: int) -> int:
+    if not text:
+        return start
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_CURSOR):
+        raise BadCursorError("That is no cursor that a page gave as its next. Leave it out to begin anew.")
+    return int(text)
 
 
 def waiting_for(state: ItemState, seq: int, views: Sequence[ConnectorView]) -> str | None:

@@ -26,15 +26,17 @@ class LeasePermit:
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
+        self._is_revoked = False
 
     def is_valid(self) -> bool:
-        return time.monotonic() < self._deadline
+        return not self._is_revoked and time.monotonic() < self._deadline
 
     def extend(self, deadline: float) -> None:
+        """What was revoked stays so."""
         self._deadline = deadline
 
     def revoke(self) -> None:
-        self._deadline = float("-inf")
+        self._is_revoked = True
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Lane:
         return time.monotonic() < self.paused_until
 
     def pause(self, delay: timedelta) -> None:
-        self.paused_until = time.monotonic() + delay.total_seconds()
+        self.paused_until = max(self.paused_until, time.monotonic() + delay.total_seconds())
 
 
 class LaneKeeper:
@@ -94,23 +96,34 @@ class LaneKeeper:
         if not self.held:
             return
         deadline = self._deadline()
-        fences = {lane.organization_id: lane.fence for lane in self.held.values()}
+        asked_for = list(self.held.values())
+        fences = {lane.organization_id: lane.fence for lane in asked_for}
         async with acquire(self._pool) as connection:
             kept = await lanes.renew(connection, self._worker_id, self._lease, fences)
-        for organization_id, lane in list(self.held.items()):
-            if organization_id in kept and lane.fence == fences.get(organization_id):
+        for lane in filter(self._holds, asked_for):
+            if lane.organization_id in kept:
                 lane.permit.extend(deadline)
-            elif organization_id in fences:
+            else:
                 self._lose(lane)
 
     async def give_back(self, lane: Lane, *, idle: bool) -> None:
-        """`idle`: nothing is on the wire, so the lane is free at once; otherwise its lease has to end first."""
-        self.held.pop(lane.organization_id, None)
-        telemetry.LANES_HELD.set(len(self.held))
+        """`idle`: nothing is on the wire, so the lane is free at once; otherwise its lease has to end first.
+
+        It counts as held until then: a wake that comes meanwhile finds it, and is not lost.
+        """
         lane.permit.revoke()
-        if idle:
-            async with acquire(self._pool) as connection:
-                await lanes.release(connection, lane.organization_id, lane.fence, self._worker_id)
+        try:
+            if idle:
+                async with acquire(self._pool) as connection:
+                    await lanes.release(connection, lane.organization_id, lane.fence, self._worker_id)
+        finally:
+            if self._holds(lane):
+                del self.held[lane.organization_id]
+            telemetry.LANES_HELD.set(len(self.held))
+
+    def _holds(self, lane: Lane) -> bool:
+        """False also where the lane was lost and has been leased anew."""
+        return self.held.get(lane.organization_id) is lane
 
     def _ask_idle_ones_back(self) -> None:
         for lane in self.held.values():

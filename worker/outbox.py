@@ -107,7 +107,8 @@ async def _publish(producer: AIOKafkaProducer, messages: Sequence[Message]) -> N
     try:
         async with asyncio.timeout(BROKER_SECONDS):
             sent = [await _hand_over(producer, message) for message in messages]
-            await asyncio.gather(*sent)
+            handed_over = zip(messages, sent, strict=True)
+            await asyncio.gather(*[_acknowledged(producer, message, future) for message, future in handed_over])
     except TimeoutError:
         raise KafkaTimeoutError from None
 
@@ -116,13 +117,26 @@ async def _hand_over(producer: AIOKafkaProducer, message: Message) -> asyncio.Fu
     try:
         return await _send(producer, message)
     except MessageSizeTooLargeError:
-        without_value = Message(message.topic, message.key, None, [*message.headers, ("dl_value_omitted", b"true")])
-        return await _send(producer, without_value)
+        return await _send(producer, _without_value(message))
+
+
+async def _acknowledged(producer: AIOKafkaProducer, message: Message, sent: asyncio.Future[object]) -> None:
+    """The broker's own limit may lie below ours; a record too large for it must not hold up all that follow."""
+    try:
+        await sent
+    except MessageSizeTooLargeError:
+        await (await _send(producer, _without_value(message)))
+
+
+def _without_value(message: Message) -> Message:
+    return Message(message.topic, message.key, None, [*message.headers, ("dl_value_omitted", b"true")])
 
 
 async def _send(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:
+    # aiokafka asserts that one of key and value is there; a record with neither may well be read.
+    value = b"" if message.key is None and message.value is None else message.value
     future: asyncio.Future[object] = await producer.send(
-        message.topic, value=message.value, key=message.key, headers=list(message.headers)
+        message.topic, value=value, key=message.key, headers=list(message.headers)
     )
     return future
 

@@ -13,7 +13,7 @@ from worker import telemetry
 from worker.domain.retry import back_off
 from worker.store import items
 from worker.store.database import DatabaseAwayError, Pool, acquire
-from worker.store.items import Settlement
+from worker.store.items import AttemptKey, Settlement
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ class Settler:
             for waiting in batch:
                 _answer(waiting, changed)
 
-    async def _write(self, settlements: Sequence[Settlement]) -> set[tuple[str, str]]:
+    async def _write(self, settlements: Sequence[Settlement]) -> set[AttemptKey]:
         """Repeats while PostgreSQL is away; a reply that was lost changes nothing the second time."""
         failures = 0
         while True:
@@ -84,9 +84,9 @@ class Settler:
                 waiting.done.set_exception(own_error)
 
 
-def _answer(waiting: _Waiting, changed: set[tuple[str, str]]) -> None:
+def _answer(waiting: _Waiting, changed: set[AttemptKey]) -> None:
     attempt = waiting.settlement.attempt
     verdict = waiting.settlement.verdict
     telemetry.ATTEMPTS.labels(attempt.connector, verdict.outcome).inc()
     if not waiting.done.done():
-        waiting.done.set_result((attempt.organization_id, attempt.reimbursement_id) in changed)
+        waiting.done.set_result(attempt.key in changed)

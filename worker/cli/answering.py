@@ -18,6 +18,7 @@ from rich.table import Table
 from connectors.contract import ConfigurationError
 from worker.bootstrap import database
 from worker.domain.switching import Actor, Role
+from worker.insights import BadCursorError
 from worker.settings import Settings, SettingsError, read_settings
 from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.migrate import MigrationError
@@ -53,6 +54,7 @@ EXPECTED = (
     ConfigurationError,
     VaultError,
     MigrationError,
+    BadCursorError,
     asyncpg.PostgresError,
     DatabaseAwayError,
 )
@@ -69,7 +71,7 @@ def run_safely(app: typer.Typer) -> int:
         return Exit.REFUSED
     except EXPECTED as error:
         sys.stderr.write(_sentence(error) + "\n")
-        return Exit.WRONG_USAGE if isinstance(error, SettingsError) else Exit.REFUSED
+        return Exit.WRONG_USAGE if isinstance(error, SettingsError | BadCursorError) else Exit.REFUSED
     return status if isinstance(status, int) else Exit.DONE
 
 

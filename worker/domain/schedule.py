@@ -19,15 +19,17 @@ def next_run_after(schedule: str, time_zone: str, after: datetime) -> datetime:
     A time that daylight saving skips runs at the change; a time that it repeats runs once (as Debian's cron does).
     """
     local = after.astimezone(_zone(time_zone))
+    if len(schedule.split()) != FIELDS:
+        raise _not_cron()
     try:
-        if len(schedule.split()) != FIELDS:
-            raise CronSimError
         # Asked in the hour that daylight saving repeats, cronsim answers times of its first pass, which is over.
         return next(time.astimezone(UTC) for time in CronSim(schedule, local) if time.astimezone(UTC) > after)
     except (CronSimError, StopIteration):
-        raise InvalidScheduleError(
-            "The schedule is not a cron expression. Write five fields, such as 0 6 * * *."
-        ) from None
+        raise _not_cron() from None
+
+
+def _not_cron() -> InvalidScheduleError:
+    return InvalidScheduleError("The schedule is not a cron expression. Write five fields, such as 0 6 * * *.")
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -13,6 +13,8 @@ from worker.store.queries import load
 
 _SQL = load("items")
 
+AttemptKey = tuple[str, str, int]
+
 
 @dataclass(frozen=True, slots=True)
 class OpenConnector:
@@ -57,6 +59,10 @@ class Attempt:
     reference: str
     claimed_at: datetime
     request_hash: bytes | None
+
+    @property
+    def key(self) -> AttemptKey:
+        return self.organization_id, self.reimbursement_id, self.attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +128,8 @@ async def claim(
     return [_attempt(organization_id, open_.kind, by_id[row["reimbursement_id"]], row) for row in rows]
 
 
-async def settle(connection: Connection, worker_id: UUID, settlements: Sequence[Settlement]) -> set[tuple[str, str]]:
-    """Records what came of attempts, safe to repeat. Answers which items changed."""
+async def settle(connection: Connection, worker_id: UUID, settlements: Sequence[Settlement]) -> set[AttemptKey]:
+    """Records what came of attempts, safe to repeat. Answers which of them changed their item."""
     documents = [s.verdict.document for s in settlements]
     rows = await connection.fetch(
         _SQL["settle"],
@@ -147,7 +153,7 @@ async def settle(connection: Connection, worker_id: UUID, settlements: Sequence[
         [s.attempt.request_hash for s in settlements],
         worker_id,
     )
-    return {(row["organization_id"], row["reimbursement_id"]) for row in rows}
+    return {(row["organization_id"], row["reimbursement_id"], row["attempt"]) for row in rows}
 
 
 async def due_confirmations(connection: Connection, organization_id: str, kind: str, limit: int) -> list[StagedItem]:

@@ -63,6 +63,7 @@ def shipped() -> list[Migration]:
 
 async def migrate(connection: Connection, migrations: Sequence[Migration] | None = None) -> list[Migration]:
     """Applies what waits and answers it. Two processes at once: the second waits, then finds nothing to do."""
+    await _require_utf8(connection)
     wanted = shipped() if migrations is None else migrations
     await connection.execute("set lock_timeout = 0; set statement_timeout = 0")
     await connection.execute("select pg_advisory_lock($1)", _LOCK_KEY)
@@ -85,6 +86,12 @@ async def status(connection: Connection) -> list[Standing]:
     return [
         Standing(m.version, m.name, applied[m.version].applied_at if m.version in applied else None) for m in shipped()
     ]
+
+
+async def _require_utf8(connection: Connection) -> None:
+    encoding = await connection.fetchval("show server_encoding")
+    if encoding != "UTF8":
+        raise MigrationError(f"The database's encoding is {encoding}, not UTF8. Make it anew with UTF8.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,18 +51,19 @@ history as (
         (organization_id, reimbursement_id, attempt, kind, connector, reference, claimed_at, recorded_by, request_hash, outcome,
          document_number, document_id, code, detail)
     select v.organization_id, v.reimbursement_id, v.attempt,
-           case when i.state <> v.from_state then 'late' when i.state = 'confirming' then 'confirmed' else 'settled' end,
+           case when i.state <> v.from_state or i.attempt <> v.attempt then 'late' when i.state = 'confirming' then 'confirmed' else 'settled' end,
            v.connector, v.reference, v.claimed_at, $19, v.request_hash, v.outcome, v.document_number, v.document_id, v.code, v.reason
     from verdict v
     join item i on i.organization_id = v.organization_id and i.reimbursement_id = v.reimbursement_id
     left join settled s on s.organization_id = v.organization_id and s.reimbursement_id = v.reimbursement_id
+                       and s.attempt = v.attempt
     where s.state is not null or i.attempt > v.attempt or i.state <> v.state
 ),
 told as (
     insert into outbox (organization_id, event_type, value)
     select v.organization_id, v.event_type, v.event_value
     from verdict v
-    join settled s using (organization_id, reimbursement_id)
+    join settled s using (organization_id, reimbursement_id, attempt)
     where v.event_type is not null
     returning outbox_id
 ),
@@ -74,7 +75,7 @@ counted as (
           from settled where run_id is not null group by organization_id, run_id) n
     where r.organization_id = n.organization_id and r.run_id = n.run_id and r.finished_at is null
 )
-select organization_id, reimbursement_id, state, case when (select count(*) from told) > 0 then pg_notify('accounting_sync_outbox', '') end
+select organization_id, reimbursement_id, attempt, case when (select count(*) from told) > 0 then pg_notify('accounting_sync_outbox', '') end
 from settled;
 
 -- due_confirmations: staged imports to be looked at, while the connector is on
