@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
+from deploy.local.choice import MissingError
 from deploy.local.database import create_database, drop_database
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
@@ -23,8 +24,11 @@ _NUMBERS = count(1)
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def services() -> AsyncIterator[Services]:
-    async with Services.start("test") as running:
-        yield running
+    try:
+        async with Services.start("test") as running:
+            yield running
+    except MissingError as missing:
+        pytest.exit(str(missing), returncode=2)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -5,6 +5,7 @@ import binascii
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -64,6 +65,14 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=30.0, ge=1, le=600)
     poll_seconds: float = Field(default=5.0, gt=0, le=60)
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_address(cls, value: SecretStr) -> SecretStr:
+        """asyncpg quotes what it can't read, and that may be a part of the password."""
+        if not _is_postgresql(value.get_secret_value()):
+            raise ValueError("is not an address like postgresql://user:password@host:5432/database")
+        return value
+
     @field_validator("erp_allowed_hosts", "roles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -103,6 +112,16 @@ def read_settings(secrets_folder: Path = SECRETS_FOLDER) -> Settings:
 def _line(location: tuple[int | str, ...], message: str) -> str:
     name = "SYNC_" + str(location[0]).upper()
     return f"{name}: {message.removeprefix('Value error, ')[:1].lower()}{message.removeprefix('Value error, ')[1:]}"
+
+
+def _is_postgresql(url: str) -> bool:
+    """Several hosts may be named, separated by commas."""
+    try:
+        parts = urlsplit(url)
+        hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
+        return parts.scheme in {"postgresql", "postgres"} and all(host.port != 0 for host in hosts)
+    except ValueError:
+        return False
 
 
 def _decoded(key: SecretStr) -> bytes:

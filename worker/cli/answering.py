@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import Annotated, NoReturn, TypeVar
 
 import asyncpg
-import click
 import typer
 from pydantic import BaseModel
 from rich.console import Console
@@ -64,10 +63,10 @@ def run_safely(app: typer.Typer) -> int:
     """The exit status of the command line at hand. Errors become one sentence on stderr, without values."""
     try:
         status = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:  # typer carries a click of its own, whose errors are not click's
+        sys.stderr.write(error.format_message() + "\n")
         return Exit.WRONG_USAGE
-    except click.Abort:
+    except typer.Abort:
         return Exit.REFUSED
     except EXPECTED as error:
         sys.stderr.write(_sentence(error) + "\n")

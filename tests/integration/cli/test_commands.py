@@ -1,0 +1,167 @@
+"""What operators type, what they read, and the exit status that their scripts see."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from deploy.local.configurations import configuration
+from deploy.local.database import create_database, drop_database
+from deploy.local.services import Services
+from tests.conftest import sibling
+from tests.events import approval
+from tests.integration.cli.command import CommandLine
+from tests.integration.worker.rows import take_in
+from tests.scene import Scene
+from worker.domain.switching import Phase
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WHO = ("--actor", "user-9", "--reason", "Onboarding done")
+ITEM = {
+    "reimbursement_id", "state", "attempt", "total", "currency", "document", "reason", "waiting_for",
+}  # fmt: skip
+ENTRY = {"at", "actor", "organization_id", "connector", "change", "new_state", "reason"}
+CONNECTOR = {
+    "connector", "enabled", "phase", "in_flight", "changed_by", "changed_at", "reason",
+}  # fmt: skip
+
+
+def _file(scene: Scene, **more: object) -> str:
+    return json.dumps(configuration(scene.erps["xledger"], **more))
+
+
+async def test_an_organisation_from_its_first_day_until_it_is_switched_off_again(
+    scene: Scene, sync: CommandLine
+) -> None:
+    added = await sync("organization", "add", "hlf", "--name", "HLF")
+    assert (added.status, added.err) == (0, "")
+    configured = await sync("connector", "configure", "hlf", "xledger", "--file", "-", "--json", stdin=_file(scene))
+    assert configured.status == 0, configured.err
+    assert configured.json == {"organization_id": "hlf", "connector": "xledger", "phase": "off"}
+    await take_in(scene.pool, approval("R-1"))
+    enabled = await sync("connector", "enable", "hlf", *WHO, "--json")
+    assert (enabled.status, enabled.json["phase"], enabled.json["changed_by"]) == (0, "on", "user-9")
+    assert enabled.json.keys() >= CONNECTOR
+    assert enabled.json["waiting"][0]["count"] == 1
+    listed = await sync("item", "list", "hlf", "--json")
+    assert listed.json["next"] is None
+    assert listed.json["items"][0].keys() >= ITEM
+    assert (listed.json["items"][0]["total"], listed.json["items"][0]["waiting_for"]) == ("250.00", "its turn")
+    disabled = await sync("connector", "disable", "hlf", *WHO)
+    assert disabled.status == 0
+    assert disabled.out.startswith("The Xledger connector for hlf is disabled.\n")
+    log = await sync("log", "list", "hlf", "--json")
+    assert log.json["next"] is None
+    assert all(entry.keys() >= ENTRY for entry in log.json["entries"])
+    newest = log.json["entries"][0]
+    assert (newest["change"], newest["actor"], newest["actor_role"]) == (
+        "connector_disabled", "user-9", "global_admin",
+    )  # fmt: skip
+
+
+async def test_a_run_while_the_connector_is_off_exits_1_with_the_interfaces_sentence(
+    scene: Scene, sync: CommandLine
+) -> None:
+    await scene.organization()
+    refused = await sync("sync", "run", "hlf", "--actor", "user-9", "--json")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err == (
+        "The Xledger connector for hlf is disabled (it was never enabled). Nothing was synced. Enable it first.\n"
+    )
+    assert (await scene.log())[-1]["change"] == "sync_run_refused"
+
+
+async def test_a_run_that_is_waited_for_exits_3_when_something_was_rejected(scene: Scene, sync: CommandLine) -> None:
+    await scene.organization("hlf", "xledger", release_policy="next_sync")
+    async with scene.worker():
+        await scene.approve(approval("C-1"), approval("C-bad", claimant={"id": "nobody"}))
+        await scene.counted("item", 2)
+        await scene.switch(True)
+        ran = await sync("sync", "run", "hlf", "--actor", "user-9", "--wait", "--json")
+        assert (ran.status, ran.err) == (3, "")
+        assert (ran.json["state"], ran.json["requested_by"], ran.json["kind"]) == ("finished", "user-9", "manual")
+        assert ran.json["counts"] == {"synced": 1, "rejected": 1, "unknown": 0, "remaining": 0}
+        shown = await sync("sync", "show", ran.json["run_id"], "--json")
+        assert (shown.status, shown.json) == (0, ran.json)
+        refused = await sync("item", "retry", "hlf", "C-1", *WHO)
+        sentence = "C-1 is synced, and only what was rejected can be retried.\n"
+        assert (refused.status, refused.err) == (1, sentence)
+        handled = await sync("item", "handled-elsewhere", "hlf", "C-bad", *WHO, "--json")
+        assert (handled.status, handled.json) == (0, {"reimbursement_id": "C-bad", "state": "handled_elsewhere"})
+        ready = await sync("connector", "test", "hlf", "--json")
+        assert (ready.status, ready.json) == (0, {"ready": True, "problems": []})
+
+
+async def test_disable_with_wait_returns_once_nothing_is_in_flight(scene: Scene, sync: CommandLine) -> None:
+    erp = scene.erps["xledger"]
+    await scene.organization()
+    async with scene.worker():
+        await erp.hold()
+        await scene.approve(approval("D-1"))
+        await scene.switch(True)
+        await erp.wait_held(1)
+        assert (await scene.switch(False)).phase is Phase.SWITCHING_OFF
+        still = await sync("connector", "disable", "hlf", *WHO, "--json")
+        assert (still.json["phase"], still.json["in_flight"]) == ("switching_off", 1)
+        await erp.release()
+        quiet = await sync("connector", "disable", "hlf", *WHO, "--wait", "--json")
+        assert (quiet.status, quiet.json["phase"], quiet.json["in_flight"]) == (0, "off", 0)
+
+
+async def test_bad_settings_exit_2_with_one_line_each_before_anything_starts(sync: CommandLine) -> None:
+    bad = {"SYNC_CREDENTIALS_KEY": "hunter2", "SYNC_HTTP_PORT": "many", "SYNC_ROLES": "", "SYNC_DATABASE_URL": "p4ss"}
+    answer = await replace(sync, settings=bad, secrets=frozenset({"hunter2", "many", "p4ss"}))("organization", "list")
+    assert (answer.status, answer.out) == (2, "")
+    names = [line.partition(": ")[0] for line in answer.err.splitlines()]
+    assert sorted(names) == ["SYNC_CREDENTIALS_KEY", "SYNC_DATABASE_URL", "SYNC_HTTP_PORT", "SYNC_ROLES"]
+
+
+async def test_a_database_that_is_away_exits_1_without_its_password(sync: CommandLine) -> None:
+    settings = {**sync.settings, "SYNC_DATABASE_URL": "postgresql://sync:p4ss@127.0.0.1:9/sync"}
+    answer = await replace(sync, settings=settings, secrets=frozenset({"p4ss"}))("organization", "list", "--json")
+    assert (answer.status, answer.out) == (1, "")
+    assert answer.err.startswith("PostgreSQL could not be reached")
+    assert answer.err.endswith("Check SYNC_DATABASE_URL.\n")
+
+
+async def test_an_empty_database_is_told_and_then_migrated(services: Services, sync: CommandLine) -> None:
+    await create_database(services.database_url, "cli_empty")
+    try:
+        settings = {**sync.settings, "SYNC_DATABASE_URL": sibling(services.database_url, "cli_empty")}
+        fresh = replace(sync, settings=settings)
+        empty = await fresh("organization", "list")
+        sentence = "The database has no tables yet. Run: accounting-sync migrate up\n"
+        assert (empty.status, empty.err) == (1, sentence)
+        applied = await fresh("migrate", "up", "--json")
+        assert applied.json["applied"][0] == "0001_initial.pre.sql"
+        standings = (await fresh("migrate", "status", "--json")).json["migrations"]
+        assert all(one["applied_at"] for one in standings)
+    finally:
+        await drop_database(services.database_url, "cli_empty")
+
+
+async def test_a_cursor_that_no_page_gave_exits_2(sync: CommandLine) -> None:
+    answer = await sync("item", "list", "hlf", "--after", "xyz")
+    sentence = "That is no cursor that a page gave as its next. Leave it out to begin anew.\n"
+    assert (answer.status, answer.out, answer.err) == (2, "", sentence)
+
+
+async def test_a_configuration_with_mistakes_exits_1_with_a_sentence_each(scene: Scene, sync: CommandLine) -> None:
+    await scene.organization()
+    answer = await sync(
+        "connector", "configure", "hlf", "xledger", "--file", "-", stdin=_file(scene, colour="blue", concurrency=99)
+    )
+    assert (answer.status, answer.out) == (1, "")
+    assert sorted(answer.err.splitlines()) == ["colour is not a known setting.", "concurrency is outside its range."]
+
+
+async def test_a_log_that_was_tampered_with_exits_1(scene: Scene, sync: CommandLine) -> None:
+    await scene.organization("hlf")
+    await scene.organization("whole")
+    async with scene.pool.acquire() as connection:
+        await connection.execute("alter table sync_log disable trigger sync_log_is_written_once")
+        await connection.execute("update sync_log set actor = 'x' where organization_id = 'hlf' and entry_no = 1")
+    answer = await sync("log", "verify", "--json")
+    broken = {"hlf": "Entry 1 was changed after it was written."}
+    assert (answer.status, answer.json) == (1, {"verified": 1, "broken": broken})

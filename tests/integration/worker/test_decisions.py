@@ -1,0 +1,143 @@
+"""What a person decides about one item, and what they may not."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.events import approval
+from tests.integration.worker.rows import ADMIN, SHAPES, bring_to, log_of, take_in
+from tests.scene import Scene
+from worker import decisions
+from worker.decisions import Decided, NotDecided
+from worker.domain.states import ItemState
+from worker.domain.switching import Actor, Role
+from worker.store.database import Pool, acquire, transaction
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OWN = Actor("user-9", Role.ORGANIZATION_ADMIN, frozenset({"hlf"}))
+OTHERS = Actor("user-9", Role.ORGANIZATION_ADMIN, frozenset({"other"}))
+BOTH = pytest.mark.parametrize("decide", [decisions.retry, decisions.hand_over], ids=["retry", "hand over"])
+Decide = Callable[..., Awaitable[Decided | NotDecided]]
+
+
+async def _decide(
+    pool: Pool, decide: Decide, reimbursement_id: str = "R-1", *, actor: Actor = OWN, reason: str = "Mended"
+) -> Decided | NotDecided:
+    async with transaction(pool) as connection:
+        return await decide(connection, "hlf", reimbursement_id, actor=actor, reason=reason, source="http")
+
+
+async def _item(pool: Pool) -> dict[str, object]:
+    async with acquire(pool) as connection:
+        row = await connection.fetchrow("select * from item where reimbursement_id = 'R-1'")
+    assert row is not None
+    return dict(row)
+
+
+async def _in_state(pool: Pool, state: str) -> None:
+    await take_in(pool, approval("R-1"))
+    if state != "pending":
+        await bring_to(pool, state, "R-1")
+
+
+async def test_a_rejected_item_is_retried_in_its_old_place(pool: Pool) -> None:
+    await _in_state(pool, "rejected")
+    before = await _item(pool)
+    assert await _decide(pool, decisions.retry) == Decided(ItemState.PENDING)
+    after = await _item(pool)
+    assert (after["state"], after["seq"], after["attempt"]) == ("pending", before["seq"], before["attempt"])
+    assert (after["reason"], after["reason_code"]) == (None, None)
+    entry = (await log_of(pool))[-1]
+    assert (entry["change"], entry["new_state"], entry["actor"], entry["reason"]) == (
+        "item_retried", "pending", "user-9", "Mended",
+    )  # fmt: skip
+    assert (entry["source"], entry["detail"]) == ("http", {"reimbursement_id": "R-1"})
+
+
+@pytest.mark.parametrize("state", sorted(set(SHAPES) - {"rejected"}))
+async def test_nothing_but_a_rejected_item_is_retried(pool: Pool, state: str) -> None:
+    await _in_state(pool, state)
+    before, log = await _item(pool), await log_of(pool)
+    words = state.replace("_", " ")
+    sentence = f"R-1 is {words}, and only what was rejected can be retried."
+    assert await _decide(pool, decisions.retry) == NotDecided(sentence)
+    assert await _item(pool) == before
+    assert await log_of(pool) == log
+
+
+@pytest.mark.parametrize("state", ["pending", "rejected", "unknown"])
+async def test_an_item_that_is_not_under_way_may_be_handled_elsewhere(pool: Pool, state: str) -> None:
+    await _in_state(pool, state)
+    decided = await _decide(pool, decisions.hand_over, reason="Voucher 20417")
+    assert decided == Decided(ItemState.HANDLED_ELSEWHERE)
+    item = await _item(pool)
+    assert (item["state"], item["reason"]) == ("handled_elsewhere", "Voucher 20417")
+    entry = (await log_of(pool))[-1]
+    assert (entry["change"], entry["new_state"]) == ("item_handled_elsewhere", "handled_elsewhere")
+    assert (entry["actor"], entry["reason"]) == ("user-9", "Voucher 20417")
+
+
+@pytest.mark.parametrize("state", ["sending", "confirming", "synced", "handled_elsewhere"])
+async def test_an_item_under_way_or_done_is_not_handled_elsewhere(pool: Pool, state: str) -> None:
+    await _in_state(pool, state)
+    before = await _item(pool)
+    words = state.replace("_", " ")
+    sentence = f"R-1 is {words} and can't be marked as handled elsewhere now."
+    assert await _decide(pool, decisions.hand_over) == NotDecided(sentence)
+    assert await _item(pool) == before
+
+
+@BOTH
+async def test_a_decision_needs_a_reason(pool: Pool, decide: Decide) -> None:
+    await _in_state(pool, "rejected")
+    refused = await _decide(pool, decide, reason=" \n")
+    assert refused == NotDecided("A reason is required. Say why, and try again.")
+    assert (await _item(pool))["state"] == "rejected"
+
+
+@BOTH
+async def test_a_decision_about_an_unknown_item_is_refused(pool: Pool, decide: Decide) -> None:
+    refused = await _decide(pool, decide, "R-none")
+    assert refused == NotDecided("hlf has no reimbursement R-none. Check the number.")
+
+
+@BOTH
+async def test_a_decision_by_somebody_elses_admin_is_refused_whether_the_item_exists_or_not(
+    pool: Pool, decide: Decide
+) -> None:
+    await _in_state(pool, "rejected")
+    for one in ("R-1", "R-none"):
+        refused = await _decide(pool, decide, one, actor=OTHERS)
+        assert refused == NotDecided("user-9 may not decide for hlf: it is not their organisation.")
+    assert (await _item(pool))["state"] == "rejected"
+
+
+async def test_an_untried_item_may_be_handled_elsewhere_without_a_connector(pool: Pool) -> None:
+    await take_in(pool, approval("R-1", "hlf"))
+    assert await _decide(pool, decisions.hand_over, actor=ADMIN) == Decided(ItemState.HANDLED_ELSEWHERE)
+    assert (await _item(pool))["attempt"] == 0
+
+
+async def test_what_was_handled_elsewhere_is_never_sent_and_what_was_mended_is(scene: Scene) -> None:
+    await scene.organization()
+    async with scene.worker():
+        await scene.approve(approval("R-1", lines=_meals()), approval("R-2"), approval("R-3", lines=_meals()))
+        await scene.counted("item", 3)
+        await _decide(scene.pool, decisions.hand_over, "R-2")
+        await scene.configure(mapping=_without_meals())
+        await scene.switch(True)
+        await scene.all_in("rejected", "R-1", "R-3")
+        await scene.configure()
+        await _decide(scene.pool, decisions.retry, "R-1")
+        await scene.all_synced("R-1")
+    assert await scene.states() == {"R-1": "synced", "R-2": "handled_elsewhere", "R-3": "rejected"}
+    assert await scene.deliveries("hlf", "R-2", "R-3") == []
+
+
+def _meals() -> list[dict[str, str]]:
+    return [{"line_id": "1", "expense_type": "meals", "expense_date": "2026-11-03", "amount": "250.00"}]
+
+
+def _without_meals() -> dict[str, object]:
+    return {"expense_types": {"travel": {"account": "7140"}}, "claimants": {"from": "number"}}

@@ -1,0 +1,252 @@
+"""Setting up: checked before it is stored, secret once it is stored, and never a switch."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from connectors.contract import ConfigurationError
+from tests.events import approval
+from tests.integration.worker.rows import (
+    ADMIN,
+    TOKEN,
+    adapters,
+    add_organization,
+    bring_to,
+    central_file,
+    configure,
+    log_of,
+    set_up,
+    switch,
+    take_in,
+    xledger_file,
+)
+from worker import setup
+from worker.domain.switching import Phase
+from worker.store.database import Pool, acquire, transaction
+from worker.toggles import suspend
+from worker.vault import Vault, VaultError
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TEXTS = """
+    select table_name, column_name from information_schema.columns
+    where table_schema = 'public' and data_type in ('text', 'bytea', 'json', 'jsonb', 'ARRAY')
+"""
+
+
+def _without(file: dict[str, object], name: str) -> dict[str, object]:
+    return {key: value for key, value in file.items() if key != name}
+
+
+async def _flag(pool: Pool) -> tuple[bool, int]:
+    async with acquire(pool) as connection:
+        row = await connection.fetchrow("select enabled, version from connector")
+    assert row is not None
+    return row["enabled"], row["version"]
+
+
+async def test_a_new_connector_is_off(pool: Pool) -> None:
+    await add_organization(pool)
+    assert await configure(pool) is Phase.OFF
+    assert await _flag(pool) == (False, 1)
+    assert [entry["change"] for entry in await log_of(pool)] == ["organization_added", "connector_configured"]
+
+
+async def test_credentials_entered_again_leave_the_connector_as_it_was(pool: Pool) -> None:
+    await set_up(pool)
+    assert await configure(pool) is Phase.OFF
+    assert await _flag(pool) == (False, 2)
+    await switch(pool, True)
+    assert await configure(pool) is Phase.ON
+    assert await _flag(pool) == (True, 3)
+    await switch(pool, False)
+    assert await configure(pool, file=xledger_file(release_policy="next_sync")) is Phase.OFF
+    assert await _flag(pool) == (False, 4)
+
+
+async def test_configuring_while_switching_off_does_not_say_that_it_is_off(pool: Pool) -> None:
+    await set_up(pool)
+    await take_in(pool, approval("R-1"))
+    await switch(pool, True)
+    await bring_to(pool, "sending", "R-1")
+    await switch(pool, False)
+    assert await configure(pool) is Phase.SWITCHING_OFF
+    assert (await log_of(pool))[-1]["new_state"] == "switching_off"
+
+
+async def test_new_credentials_end_the_workers_own_pause(pool: Pool) -> None:
+    await set_up(pool)
+    await switch(pool, True)
+    async with transaction(pool) as connection:
+        await suspend(connection, "hlf", "xledger", "The token expired.")
+    assert await configure(pool) is Phase.ON
+
+
+@pytest.mark.parametrize(("kind", "file"), [("xledger", xledger_file()), ("business_central", central_file())])
+async def test_no_table_shows_a_credential(pool: Pool, kind: str, file: Mapping[str, object]) -> None:
+    await add_organization(pool)
+    await configure(pool, kind=kind, file=file)
+    async with acquire(pool) as connection:
+        columns = await connection.fetch(TEXTS)
+        for table, column in columns:
+            raw = f"convert_to({column}::text, 'UTF8')"
+            found = await connection.fetchval(
+                f"select count(*) from {table} where position($1::bytea in {raw}) > 0"
+                f" or position(encode($1::bytea, 'hex') in {column}::text) > 0",
+                TOKEN.encode(),
+            )
+            assert found == 0, f"{table}.{column}"
+        assert len(columns) > 40
+        assert await connection.fetchval("select count(*) from connector_secret") == len(_credentials(file))
+
+
+def _credentials(file: Mapping[str, object]) -> Mapping[str, str]:
+    credentials = file["credentials"]
+    assert isinstance(credentials, dict)
+    return credentials
+
+
+async def test_the_search_would_find_a_credential_that_is_stored_openly(pool: Pool) -> None:
+    await add_organization(pool)
+    async with acquire(pool) as connection:
+        await connection.execute("update organization set name = $1", f"<{TOKEN}>")
+        hidden = "select count(*) from organization where position($1::bytea in convert_to(name::text, 'UTF8')) > 0"
+        assert await connection.fetchval(hidden, TOKEN.encode()) == 1
+
+
+async def test_credentials_are_read_back_for_their_own_connector(pool: Pool) -> None:
+    await set_up(pool)
+    async with acquire(pool) as connection:
+        adapter = await adapters().make(connection, "hlf", "xledger")
+    await adapter.connector.close()
+    assert (adapter.kind, adapter.version, adapter.time_zone) == ("xledger", 1, "Europe/Oslo")
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "update connector_secret set ciphertext = set_byte(ciphertext, 3, get_byte(ciphertext, 3) # 1)",
+        "update connector_secret set nonce = set_byte(nonce, 0, get_byte(nonce, 0) # 1)",
+        """update connector_secret set (nonce, ciphertext) =
+               (select nonce, ciphertext from connector_secret where organization_id = 'other')""",
+    ],
+    ids=["changed", "another nonce", "moved from another organisation"],
+)
+async def test_a_ciphertext_that_was_changed_or_moved_is_not_used(pool: Pool, tampering: str) -> None:
+    await set_up(pool)
+    await set_up(pool, "other")
+    async with acquire(pool) as connection:
+        await connection.execute(tampering + " where organization_id = 'hlf'")
+        with pytest.raises(VaultError, match=r"^The credentials of hlf were changed or moved\. Configure"):
+            await adapters().make(connection, "hlf", "xledger")
+
+
+async def test_another_key_is_told(pool: Pool) -> None:
+    await set_up(pool)
+    async with acquire(pool) as connection:
+        with pytest.raises(VaultError, match="Give the worker that key"):
+            await adapters(bytes(32)).make(connection, "hlf", "xledger")
+
+
+@pytest.mark.parametrize(
+    ("file", "sentences"),
+    [
+        (xledger_file(colour="blue"), ["colour is not a known setting."]),
+        (xledger_file(enabled=True), ["enabled is not a known setting."]),
+        (_without(xledger_file(), "credentials"), ["credentials: Field required."]),
+        (xledger_file(credentials={}), ["credentials.token is missing."]),
+        (xledger_file(credentials={"token": ""}), ["credentials.token: String should have at least 1 character."]),
+        (
+            xledger_file(credentials={"token": TOKEN, "pin": TOKEN}),
+            ["credentials holds 1 unknown fields."],
+        ),
+        (_without(xledger_file(), "mapping"), ["mapping: Field required."]),
+        (
+            xledger_file(schedule="at six"),
+            ["The schedule is not a cron expression. Write five fields, such as 0 6 * * *."],
+        ),
+        (xledger_file(time_zone="Oslo"), ["The time zone is unknown. Use a name such as Europe/Oslo."]),
+        (xledger_file(time_zone="../../etc"), ["The time zone is unknown. Use a name such as Europe/Oslo."]),
+        (
+            xledger_file(mapping={"expense_types": {}, "claimants": {"from": "the sky"}}),
+            ['mapping → claimants must be {"from": "number"} or {"table": {…}}.'],
+        ),
+        (
+            xledger_file(base_url="https://evil.example/graphql"),
+            ["base_url leads to evil.example:443, which is not among the allowed hosts."],
+        ),
+        (
+            xledger_file(base_url="http://www.xledger.net:443/graphql"),
+            ["base_url must use https."],
+        ),
+        (
+            xledger_file(release_policy="sometimes"),
+            ["release_policy: Input should be 'on_enable' or 'next_sync'."],
+        ),
+    ],
+)
+async def test_a_file_with_a_mistake_is_refused_in_one_sentence_each_and_nothing_is_stored(
+    pool: Pool, file: dict[str, object], sentences: list[str]
+) -> None:
+    await add_organization(pool)
+    with pytest.raises(ConfigurationError) as refused:
+        await configure(pool, file=file)
+    assert list(refused.value.problems) == sentences
+    assert TOKEN not in str(refused.value)
+    async with acquire(pool) as connection:
+        assert await connection.fetchval("select count(*) from connector") == 0
+        assert await connection.fetchval("select count(*) from connector_secret") == 0
+    assert [entry["change"] for entry in await log_of(pool)] == ["organization_added"]
+
+
+async def test_a_mistake_leaves_the_configuration_that_stands(pool: Pool) -> None:
+    await set_up(pool)
+    with pytest.raises(ConfigurationError):
+        await configure(pool, file=xledger_file(colour="blue"))
+    assert await _flag(pool) == (False, 1)
+
+
+async def test_a_kind_that_is_not_installed_is_refused_with_those_there_are(pool: Pool) -> None:
+    await add_organization(pool)
+    with pytest.raises(
+        ConfigurationError, match=r"^There is no sap connector\. Use one of: business_central, xledger\.$"
+    ):
+        await configure(pool, kind="sap")
+
+
+async def test_an_organisation_that_was_not_added_is_refused(pool: Pool) -> None:
+    with pytest.raises(ConfigurationError, match=r"^There is no organisation hlf\. Add it first"):
+        await configure(pool)
+
+
+async def test_without_a_key_nothing_is_stored(pool: Pool) -> None:
+    await add_organization(pool)
+    with pytest.raises(VaultError, match="SYNC_CREDENTIALS_KEY is not set"):
+        async with transaction(pool) as connection:
+            await setup.configure(
+                connection,
+                "hlf",
+                "xledger",
+                xledger_file(),
+                adapters=adapters(),
+                vault=Vault(None),
+                actor=ADMIN,
+                source="cli",
+            )
+    async with acquire(pool) as connection:
+        assert await connection.fetchval("select count(*) from connector") == 0
+
+
+async def test_an_organisation_is_added_once(pool: Pool) -> None:
+    for expected in (True, False):
+        async with transaction(pool) as connection:
+            assert await setup.add_organization(connection, "hlf", "HLF", ADMIN, "cli") is expected
+    assert len(await log_of(pool)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("hlf", True), ("a.b_c:d-1", True), ("", False), ("a b", False), ("æ", False)]
+)
+async def test_what_may_name_an_organisation(text: str, expected: bool) -> None:
+    assert setup.is_identifier(text) is expected
+    assert not setup.is_identifier(text + "\n")

@@ -1,0 +1,155 @@
+"""Settings: what is wrong is told in one line each, without values."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from worker.settings import Settings, SettingsError, WorkerRole, read_settings
+
+DATABASE = "postgresql://sync:p4ssw0rd@localhost/sync"
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No `.env` of the developer's, and nothing but the database's address in the environment."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"SYNC_{name.upper()}", raising=False)
+    monkeypatch.setenv("SYNC_DATABASE_URL", DATABASE)
+    monkeypatch.chdir(tmp_path)
+
+
+def _lines() -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    return refused.value.lines
+
+
+def test_the_defaults_are_the_interfaces() -> None:
+    settings = read_settings()
+    assert settings.kafka_group_id == "accounting-sync"
+    assert settings.approvals_topic == "reimbursement-approved"
+    assert settings.toggles_topic == "connector-toggled"
+    assert settings.dead_letter_topic == "accounting-sync-dead-letter"
+    assert settings.outcomes_topic == "accounting-sync-outcome"
+    assert (settings.http_host, settings.http_port, settings.probe_port) == ("127.0.0.1", 8080, 8081)
+    assert settings.roles == frozenset(WorkerRole)
+    assert settings.erp_allowed_hosts == frozenset()
+    assert settings.credentials_key_bytes is None
+
+
+def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "KAFKA_BOOTSTRAP_SERVERS": "broker:9093",
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_USERNAME": "sync",
+        "KAFKA_SASL_PASSWORD": "secret",
+        "KAFKA_CA_FILE": "/ca.pem",
+        "OIDC_ISSUER": "https://id.example",
+        "OIDC_CLIENT_ID": "client",
+        "OIDC_CLIENT_SECRET": "secret",
+        "OIDC_AUDIENCE": "sync",
+        "CREDENTIALS_KEY": KEY,
+        "ERP_ALLOWED_HOSTS": "127.0.0.1:8443, erp.example:443,",
+        "ROLES": "intake, dispatch",
+        "LOG_FORMAT": "console",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"SYNC_{name}", value)
+    settings = read_settings()
+    assert settings.kafka_bootstrap_servers == "broker:9093"
+    assert settings.kafka_ca_file == Path("/ca.pem")
+    assert settings.erp_allowed_hosts == {"127.0.0.1:8443", "erp.example:443"}
+    assert settings.roles == {WorkerRole.INTAKE, WorkerRole.DISPATCH}
+    assert settings.credentials_key_bytes == bytes(range(32))
+    assert settings.log_format == "console"
+
+
+def test_a_setting_may_stand_in_a_dotenv_file_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("SYNC_KAFKA_GROUP_ID=from-file\nSYNC_HTTP_PORT=9000\nOTHER=ignored\n")
+    monkeypatch.setenv("SYNC_HTTP_PORT", "9001")
+    settings = read_settings()
+    assert (settings.kafka_group_id, settings.http_port) == ("from-file", 9001)
+
+
+def test_a_secret_may_stand_in_a_file_of_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SYNC_DATABASE_URL")
+    (tmp_path / "sync_database_url").write_text(DATABASE + "\n")
+    assert read_settings(tmp_path).database_url.get_secret_value() == DATABASE
+
+
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SYNC_DATABASE_URL")
+    assert _lines() == ["SYNC_DATABASE_URL: field required"]
+
+
+def test_each_mistake_has_a_line_of_its_own_and_no_line_quotes_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = {
+        "HTTP_PORT": "77777",
+        "PROBE_PORT": "none-such",
+        "KAFKA_SECURITY_PROTOCOL": "carrier-pigeon",
+        "CREDENTIALS_KEY": "hunter2",
+        "LEASE_SECONDS": "0.25",
+    }
+    for name, value in bad.items():
+        monkeypatch.setenv(f"SYNC_{name}", value)
+    lines = _lines()
+    assert sorted(line.partition(":")[0] for line in lines) == sorted(f"SYNC_{name}" for name in bad)
+    assert all("\n" not in line for line in lines)
+    assert not any(value in line for line in lines for value in bad.values())
+
+
+@pytest.mark.parametrize("key", ["hunter2", base64.b64encode(bytes(31)).decode(), KEY[:-4], KEY + "====", "", "ø"])
+def test_a_key_that_is_not_256_bits_is_refused_with_how_to_make_one(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("SYNC_CREDENTIALS_KEY", key)
+    assert _lines() == ["SYNC_CREDENTIALS_KEY: is not 32 bytes in base64; make one with: openssl rand -base64 32"]
+
+
+@pytest.mark.parametrize("roles", ["", " , "])
+def test_no_role_at_all_is_refused(monkeypatch: pytest.MonkeyPatch, roles: str) -> None:
+    monkeypatch.setenv("SYNC_ROLES", roles)
+    assert _lines() == ["SYNC_ROLES: names no role; use any of intake, dispatch, outbox, schedule, admin"]
+
+
+def test_an_unknown_role_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNC_ROLES", "intake,dance,sing")
+    lines = _lines()
+    assert {line.partition(":")[0] for line in lines} == {"SYNC_ROLES"}
+    assert all("'intake', 'dispatch', 'outbox', 'schedule' or 'admin'" in line for line in lines)
+
+
+def test_secrets_never_show_in_a_printed_settings_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNC_CREDENTIALS_KEY", KEY)
+    monkeypatch.setenv("SYNC_KAFKA_SASL_PASSWORD", "k4fka")
+    monkeypatch.setenv("SYNC_OIDC_CLIENT_SECRET", "0idc")
+    shown = repr(read_settings()) + str(read_settings()) + read_settings().model_dump_json()
+    assert not any(secret in shown for secret in (KEY, "p4ssw0rd", "k4fka", "0idc"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "p4ss", "mysql://sync:p4ss@localhost/sync", "postgresql://u:p4ss@host:p4ss/db", "postgresql://u:p4/ss@h/d"],
+)
+def test_a_database_address_that_cannot_be_read_is_refused_without_quoting_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("SYNC_DATABASE_URL", url)
+    assert _lines() == ["SYNC_DATABASE_URL: is not an address like postgresql://user:password@host:5432/database"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://h/d",
+        "postgresql:///d?host=/run/postgresql",
+        "postgresql://u:p@a:5432,b:5433/d",
+        "postgresql://[::1]:5432/d",
+    ],
+)
+def test_every_form_of_a_database_address_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SYNC_DATABASE_URL", url)
+    assert read_settings().database_url.get_secret_value() == url
