@@ -1,4 +1,4 @@
-"""What a person decides about one item: try it again, or say that it was handled elsewhere. Both are logged."""
+"""What a person decides about one item: try it again, or say that it was handled elsewhere. Refusals are logged too."""
 
 from dataclasses import dataclass
 
@@ -21,18 +21,30 @@ class NotDecided:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Who wants what done to which item, and why."""
+
+    organization_id: str
+    reimbursement_id: str
+    actor: Actor
+    reason: str
+    source: str
+
+
 async def retry(
     connection: Connection, organization_id: str, reimbursement_id: str, *, actor: Actor, reason: str, source: str
 ) -> Decided | NotDecided:
     """A rejected item becomes pending again, in its old place."""
+    case = _Case(organization_id, reimbursement_id, actor, reason, source)
     state = await items.lock_state(connection, organization_id, reimbursement_id)
-    refusal = _refusal(organization_id, reimbursement_id, actor, reason, state)
-    if refusal or state is None:
-        return NotDecided(refusal or "")
-    if state not in RETRYABLE_BY_A_PERSON:
-        return NotDecided(f"{reimbursement_id} is {_said(state)}, and only what was rejected can be retried.")
+    refusal = _refusal(case, state)
+    if not refusal and state not in RETRYABLE_BY_A_PERSON:
+        refusal = f"{reimbursement_id} is {_said(state)}, and only what was rejected can be retried."
+    if refusal:
+        return await _refuse(connection, case, "retry_refused", state, refusal)
     await items.retry(connection, organization_id, reimbursement_id)
-    await _log(connection, organization_id, reimbursement_id, "item_retried", ItemState.PENDING, actor, reason, source)
+    await _log(connection, case, "item_retried", ItemState.PENDING, reason)
     await intake.wake_lanes(connection, [organization_id])
     return Decided(ItemState.PENDING)
 
@@ -41,44 +53,42 @@ async def hand_over(
     connection: Connection, organization_id: str, reimbursement_id: str, *, actor: Actor, reason: str, source: str
 ) -> Decided | NotDecided:
     """The item leaves the queue for good: somebody booked it by hand, or it is not to be booked."""
+    case = _Case(organization_id, reimbursement_id, actor, reason, source)
     state = await items.lock_state(connection, organization_id, reimbursement_id)
-    refusal = _refusal(organization_id, reimbursement_id, actor, reason, state)
-    if refusal or state is None:
-        return NotDecided(refusal or "")
-    if state not in CLOSABLE_BY_A_PERSON:
-        return NotDecided(f"{reimbursement_id} is {_said(state)} and can't be marked as handled elsewhere now.")
+    refusal = _refusal(case, state)
+    if not refusal and state not in CLOSABLE_BY_A_PERSON:
+        refusal = f"{reimbursement_id} is {_said(state)} and can't be marked as handled elsewhere now."
+    if refusal:
+        return await _refuse(connection, case, "handled_elsewhere_refused", state, refusal)
     await items.hand_over(connection, organization_id, reimbursement_id, reason)
-    handled = ItemState.HANDLED_ELSEWHERE
-    await _log(connection, organization_id, reimbursement_id, "item_handled_elsewhere", handled, actor, reason, source)
-    return Decided(handled)
+    await _log(connection, case, "item_handled_elsewhere", ItemState.HANDLED_ELSEWHERE, reason)
+    return Decided(ItemState.HANDLED_ELSEWHERE)
 
 
-def _refusal(
-    organization_id: str, reimbursement_id: str, actor: Actor, reason: str, state: ItemState | None
-) -> str | None:
-    if not actor.may_switch(organization_id):
-        return f"{actor.id} may not decide for {organization_id}: it is not their organisation."
-    if not reason.strip():
+def _refusal(case: _Case, state: ItemState | None) -> str | None:
+    if not case.actor.may_switch(case.organization_id):
+        return f"{case.actor.id} may not decide for {case.organization_id}: it is not their organisation."
+    if not case.reason.strip():
         return "A reason is required. Say why, and try again."
     if state is None:
-        return f"{organization_id} has no reimbursement {reimbursement_id}. Check the number."
+        return f"{case.organization_id} has no reimbursement {case.reimbursement_id}. Check the number."
     return None
 
 
-def _said(state: ItemState) -> str:
-    return state.value.replace("_", " ")
+def _said(state: ItemState | None) -> str:
+    return state.value.replace("_", " ") if state else "not there"
 
 
-async def _log(
-    connection: Connection,
-    organization_id: str,
-    reimbursement_id: str,
-    change: str,
-    state: ItemState,
-    actor: Actor,
-    reason: str,
-    source: str,
-) -> None:
-    detail = {"reimbursement_id": reimbursement_id}
-    entry = Change(actor.id, actor.role, source, change, None, state, reason, detail)
-    await sync_log.append(connection, organization_id, entry)
+async def _refuse(
+    connection: Connection, case: _Case, change: str, state: ItemState | None, sentence: str
+) -> NotDecided:
+    """A try on what does not exist is no event of that organisation, unless it is a stranger's."""
+    if state is not None or not case.actor.may_switch(case.organization_id):
+        await _log(connection, case, change, state, sentence)
+    return NotDecided(sentence)
+
+
+async def _log(connection: Connection, case: _Case, change: str, state: ItemState | None, reason: str) -> None:
+    detail = {"reimbursement_id": case.reimbursement_id}
+    entry = Change(case.actor.id, case.actor.role, case.source, change, None, state, reason, detail)
+    await sync_log.append(connection, case.organization_id, entry)

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +25,8 @@ from worker.store.runs import Run, RunKind, RunResult
 
 PREVIEWED_AT_MOST = 10_000
 PAGE = 1000
+
+T = TypeVar("T")
 LONGEST_CURSOR = 18
 
 
@@ -172,10 +174,12 @@ class RejectionView(View):
 
 
 class ReleasePreview(View):
-    """What enabling now would send. `checked` is how many of them were tried against the mapping."""
+    """What enabling now would send, or under `next_sync` the first run after it. `checked` is how many of them were
+    tried against the mapping."""
 
     organization_id: str
     connector: str
+    release_policy: str
     count: int
     sums: list[WaitingView]
     oldest: datetime | None
@@ -237,9 +241,11 @@ async def item_page(
     connection: Connection, organization_id: str, state: ItemState | None, after: str | None, limit: int
 ) -> ItemPage:
     """In the order of arrival, after the cursor `after` (None: from the oldest). Raises BadCursorError."""
-    rows = await reading.list_items(connection, organization_id, state, _cursor(after, 0), limit)
+    rows, more = _page(
+        await reading.list_items(connection, organization_id, state, _cursor(after, 0), limit + 1), limit
+    )
     views = await connectors.views(connection, organization_id)
-    following = str(rows[-1].seq) if len(rows) == limit else None
+    following = str(rows[-1].seq) if more else None
     return ItemPage(items=[_item(row, views) for row in rows], next=following)
 
 
@@ -274,8 +280,8 @@ async def view_of_run(connection: Connection, run: Run) -> RunView:
 
 async def log_page(connection: Connection, organization_id: str, before: str | None, limit: int) -> LogPage:
     """Newest first, before the cursor. Raises BadCursorError."""
-    entries = await sync_log.newest(connection, organization_id, _cursor(before, 2**62), limit)
-    following = str(entries[-1].entry_no) if len(entries) == limit else None
+    entries, more = _page(await sync_log.newest(connection, organization_id, _cursor(before, 2**62), limit + 1), limit)
+    following = str(entries[-1].entry_no) if more else None
     return LogPage(entries=[_log_entry(entry) for entry in entries], next=following)
 
 
@@ -290,6 +296,7 @@ async def release_preview(connection: Connection, organization_id: str) -> Relea
     return ReleasePreview(
         organization_id=organization_id,
         connector=views[0].kind,
+        release_policy=views[0].release_policy,
         count=sum(row.count for row in waiting),
         sums=_waiting(waiting),
         oldest=min((row.oldest for row in waiting), default=None),
@@ -300,8 +307,8 @@ async def release_preview(connection: Connection, organization_id: str) -> Relea
 
 async def dead_letter_page(connection: Connection, before: str | None, limit: int) -> DeadLetterPage:
     """Newest first, before the cursor. Raises BadCursorError."""
-    letters = await dead_letters.newest(connection, _cursor(before, 2**62), limit)
-    following = str(letters[-1].dead_letter_id) if len(letters) == limit else None
+    letters, more = _page(await dead_letters.newest(connection, _cursor(before, 2**62), limit + 1), limit)
+    following = str(letters[-1].dead_letter_id) if more else None
     return DeadLetterPage(dead_letters=[_dead_letter(letter) for letter in letters], next=following)
 
 
@@ -323,6 +330,11 @@ def _cursor(text: str | None, start: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_CURSOR):
         raise BadCursorError("That is no cursor that a page gave as its next. Leave it out to begin anew.")
     return int(text)
+
+
+def _page(rows: list[T], limit: int) -> tuple[list[T], bool]:
+    """The page, and whether there are more; one row too many was asked for."""
+    return rows[:limit], len(rows) > limit
 
 
 def waiting_for(state: ItemState, seq: int, views: Sequence[ConnectorView]) -> str | None:

@@ -34,7 +34,11 @@ async def apply_toggle(connection: Connection, toggle: Toggle, source: str) -> T
     match decision.verdict:
         case Verdict.APPLIED if own is not None:
             phase: Phase | None = await _apply(connection, toggle, own, source)
-        case Verdict.APPLIED | Verdict.UNCHANGED | Verdict.SUPERSEDED | Verdict.REFUSED:
+        case Verdict.UNCHANGED:
+            await connectors.note_revision(connection, toggle)
+            phase = own.flag.phase if own else None
+            await _log_without_effect(connection, toggle, decision, phase, source)
+        case Verdict.APPLIED | Verdict.SUPERSEDED | Verdict.REFUSED:
             phase = own.flag.phase if own else None
             await _log_without_effect(connection, toggle, decision, phase, source)
         case _:

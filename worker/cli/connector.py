@@ -137,7 +137,8 @@ def preview(organization: OrganizationArgument, *, as_json: JsonFlag = False) ->
         say_json(found)
         return
     sums = ", ".join(f"{one.total} {one.currency}" for one in found.sums)
-    facts = [("would be sent", found.count), ("amount", sums or "-"), ("oldest approved", found.oldest)]
+    moment = "with the enable" if found.release_policy == "on_enable" else "with the next scheduled or manual run"
+    facts = [("would be sent", f"{found.count}, {moment}"), ("amount", sums or "-"), ("oldest approved", found.oldest)]
     say_facts([*facts, ("checked", found.checked), ("would be rejected", len(found.would_be_rejected))])
     if found.would_be_rejected:
         say("")

@@ -172,6 +172,12 @@ async def switch_off(connection: Connection, toggle: Toggle, at: datetime, *, in
     )
 
 
+async def note_revision(connection: Connection, toggle: Toggle) -> None:
+    """Remembers the revision of a toggle that changed nothing, so that an older one is superseded."""
+    if toggle.revision is not None:
+        await connection.execute(_SQL["note_revision"], toggle.organization_id, toggle.connector, toggle.revision)
+
+
 async def in_flight(connection: Connection, organization_id: str, kind: str) -> int:
     count: int = await connection.fetchval(_SQL["in_flight"], organization_id, kind)
     return count

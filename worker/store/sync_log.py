@@ -62,7 +62,7 @@ async def verify(connection: Connection, organization_id: str) -> str | None:
         rows = await connection.fetch(_SQL["chain"], organization_id)
         end = await connection.fetchrow(_SQL["chain_end"], organization_id)
     if end is None:
-        return "The log has no end on record." if rows else None
+        return "The log has no end on record." if rows else "There is no log of this organisation."
     return first_break(map(_linked, rows), ChainEnd(end["entry_no"], end["hash"]))
 
 

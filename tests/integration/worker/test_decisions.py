@@ -56,14 +56,15 @@ async def test_a_rejected_item_is_retried_in_its_old_place(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(set(SHAPES) - {"rejected"}))
-async def test_nothing_but_a_rejected_item_is_retried(pool: Pool, state: str) -> None:
+async def test_nothing_but_a_rejected_item_is_retried_and_the_try_is_logged(pool: Pool, state: str) -> None:
     await _in_state(pool, state)
-    before, log = await _item(pool), await log_of(pool)
+    before = await _item(pool)
     words = state.replace("_", " ")
     sentence = f"R-1 is {words}, and only what was rejected can be retried."
     assert await _decide(pool, decisions.retry) == NotDecided(sentence)
     assert await _item(pool) == before
-    assert await log_of(pool) == log
+    entry = (await log_of(pool))[-1]
+    assert (entry["change"], entry["actor"], entry["reason"]) == ("retry_refused", "user-9", sentence)
 
 
 @pytest.mark.parametrize("state", ["pending", "rejected", "unknown"])
@@ -100,6 +101,7 @@ async def test_a_decision_needs_a_reason(pool: Pool, decide: Decide) -> None:
 async def test_a_decision_about_an_unknown_item_is_refused(pool: Pool, decide: Decide) -> None:
     refused = await _decide(pool, decide, "R-none")
     assert refused == NotDecided("hlf has no reimbursement R-none. Check the number.")
+    assert await log_of(pool) == []
 
 
 @BOTH
@@ -111,6 +113,7 @@ async def test_a_decision_by_somebody_elses_admin_is_refused_whether_the_item_ex
         refused = await _decide(pool, decide, one, actor=OTHERS)
         assert refused == NotDecided("user-9 may not decide for hlf: it is not their organisation.")
     assert (await _item(pool))["state"] == "rejected"
+    assert [entry["actor"] for entry in await log_of(pool)][-2:] == ["user-9", "user-9"]
 
 
 async def test_an_untried_item_may_be_handled_elsewhere_without_a_connector(pool: Pool) -> None:

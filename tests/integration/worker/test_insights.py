@@ -53,6 +53,11 @@ async def test_items_are_listed_in_the_order_of_arrival_page_by_page(pool: Pool)
     assert seen == names
 
 
+async def test_the_last_page_says_that_it_is_the_last_also_when_it_is_full(pool: Pool) -> None:
+    await take_in(pool, approval("R-1"), approval("R-2"))
+    assert (await _page(pool, limit=2)).next is None
+
+
 async def test_what_arrives_between_two_pages_is_on_a_later_one_and_nothing_is_shown_twice(pool: Pool) -> None:
     await take_in(pool, approval("R-1"), approval("R-2"))
     first = await _page(pool, limit=1)

@@ -102,6 +102,14 @@ async def test_a_toggle_without_a_revision_does_not_forget_the_last_one(pool: Po
     assert (await _apply(pool, _wish(True, revision=12))).decision.verdict is Verdict.SUPERSEDED
 
 
+async def test_a_toggle_that_changed_nothing_still_supersedes_older_ones(pool: Pool) -> None:
+    await set_up(pool)
+    await _apply(pool, _wish(True))
+    assert (await _apply(pool, _wish(True, revision=12))).decision.verdict is Verdict.UNCHANGED
+    assert (await _apply(pool, _wish(False, revision=11))).decision.verdict is Verdict.SUPERSEDED
+    assert await _enabled(pool)
+
+
 async def test_what_is_so_already_is_logged_as_unchanged_and_keeps_its_first_author(pool: Pool) -> None:
     await set_up(pool)
     await _apply(pool, _wish(True))

@@ -35,6 +35,9 @@ set enabled = false, changed_by = $3, changed_at = $4, reason = $5, revision = c
     quiesced_at = case when $7 then null else clock_timestamp() end
 where (organization_id, kind) = ($1, $2);
 
+-- note_revision: a toggle that changed nothing still says how far its publisher is
+update connector set revision = $3 where (organization_id, kind) = ($1, $2) and $3 > coalesce(revision, -1);
+
 -- in_flight: how many reimbursements are on the wire to this connector
 select count(*) from item where (organization_id, connector) = ($1, $2) and state = 'sending';
 

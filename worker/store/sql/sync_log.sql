@@ -25,8 +25,11 @@ order by entry_no;
 -- chain_end: where the chain should end
 select entry_no, hash from sync_log_head where organization_id = $1;
 
--- logged_organizations: everyone with a log, or with a log's head
-select organization_id from sync_log_head union select distinct organization_id from sync_log order by 1;
+-- logged_organizations: everyone with a log, with a log's head, or set up and so in need of one
+select organization_id from sync_log_head
+union select distinct organization_id from sync_log
+union select organization_id from organization
+order by 1;
 
 -- newest_entries: newest first, below a given number
 select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail
