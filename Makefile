@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 BIN := .venv/bin
 ONCE ?=
 TESTS ?= tests
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format lock migrate-check clean
@@ -19,8 +20,8 @@ setup: ## Install the pinned packages into .venv (the other targets do it by the
 run: setup ## Run everything on this machine and play the sample; ONCE=1 exits after it. BROKER=… DATABASE=… force a choice
 	@$(BIN)/python -m deploy.local run $(if $(ONCE),--once)
 
-test: setup ## Run the whole test suite against real services; TESTS=tests/unit runs a part
-	@$(BIN)/python -m pytest $(TESTS)
+test: setup ## Run the whole test suite against real services; TESTS=tests/unit runs a part, JOBS=1 one at a time
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: setup ## Format, lint, types, import contracts, migrations, generated files, dependency audit
 	@$(BIN)/python deploy/local/check.py

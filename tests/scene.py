@@ -2,26 +2,39 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 
 from connectors.reference import reference_of
+from deploy.local import kafka_jars
 from deploy.local.configurations import allowed_host, configuration
+from deploy.local.database import PostgresCluster
+from deploy.local.kafka_broker import KafkaCluster
+from deploy.local.machine import probe
+from deploy.local.run_folder import RunFolder
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.sandboxes.ledger import LedgerLine
+from deploy.local.topics import admin, create_topics
 from tests.events import Message
-from worker import setup
+from worker import decisions, runs, setup
 from worker.bootstrap import Worker, make_adapters
 from worker.domain.switching import Actor, Role, Toggle
+from worker.runs import RunRefused
 from worker.settings import Settings, WorkerRole
-from worker.store.database import Pool, acquire, transaction
+from worker.store.database import Pool, acquire, open_pool, transaction
+from worker.store.migrate import migrate
+from worker.store.runs import Run
 from worker.toggles import Toggled, apply_toggle
 from worker.vault import Vault
 
@@ -31,6 +44,15 @@ KEY = bytes(range(32))
 ADMIN = Actor("admin-1", Role.GLOBAL_ADMIN)
 PATIENCE = 30.0
 ALL_ROLES = frozenset(WorkerRole)
+INTAKE_ONLY = frozenset({WorkerRole.INTAKE})
+DISPATCH_ONLY = frozenset({WorkerRole.DISPATCH})
+LONGEST_RECORD = 4 * 1024 * 1024
+_NUMBERS = count(1)
+
+
+def fresh(number: int) -> list[str]:
+    """Reimbursement ids that no other test uses: the sandboxes are shared, and they never forget."""
+    return [f"R-2026-{next(_NUMBERS):06}" for _ in range(number)]
 
 
 @dataclass(frozen=True)
@@ -105,6 +127,118 @@ class Scene:
         wanted = {reference_of(organization_id, one) for one in reimbursement_ids}
         return [line for line in await self.erps[kind].ledger() if line.reference in wanted]
 
+    async def request_run(self, organization_id: str = "hlf") -> Run | RunRefused:
+        """A person asks for a manual run."""
+        async with transaction(self.pool) as connection:
+            return await runs.request_run(connection, organization_id, ADMIN, "cli")
+
+    async def retry(self, reimbursement_id: str, organization_id: str = "hlf") -> None:
+        """A person sends a rejected item round again."""
+        async with transaction(self.pool) as connection:
+            decided = await decisions.retry(
+                connection, organization_id, reimbursement_id, actor=ADMIN, reason="mended", source="cli"
+            )
+        assert isinstance(decided, decisions.Decided), decided
+
+    async def history(self, reimbursement_id: str, organization_id: str = "hlf") -> list[tuple[int, str, str]]:
+        """(attempt, kind of entry, outcome) in the order they were recorded."""
+        rows = await self.fetch(
+            "select attempt, kind, outcome from attempt_entry "
+            "where (organization_id, reimbursement_id) = ($1, $2) order by entry_id",
+            organization_id,
+            reimbursement_id,
+        )
+        return [(row["attempt"], row["kind"], row["outcome"]) for row in rows]
+
+    async def item(self, reimbursement_id: str, organization_id: str = "hlf") -> asyncpg.Record:
+        rows = await self.fetch(
+            "select * from item where (organization_id, reimbursement_id) = ($1, $2)", organization_id, reimbursement_id
+        )
+        return rows[0]
+
+    async def ends(self, *topics: str) -> dict[TopicPartition, int]:
+        """The offset after the last record of every partition that has records."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap_servers)
+        async with asyncio.timeout(PATIENCE), consumer:
+            places = [
+                TopicPartition(topic, number)
+                for topic in topics or (self.settings.approvals_topic, self.settings.toggles_topic)
+                for number in await self.producer.partitions_for(topic)
+            ]
+            return {place: end for place, end in (await consumer.end_offsets(places)).items() if end}
+
+    async def published(self, topic: str) -> list[ConsumerRecord]:
+        """Everything that is on the topic now."""
+        ends = await self.ends(topic)
+        found: list[ConsumerRecord] = []
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka_bootstrap_servers,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=LONGEST_RECORD,
+        )
+        async with asyncio.timeout(PATIENCE), consumer:
+            consumer.assign(list(ends))
+            while len(found) < sum(ends.values()):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += records
+        return found
+
+    async def limit_messages(self, topic: str, size: int) -> None:
+        """The broker takes no longer record on the topic from now on."""
+        async with admin(self.settings.kafka_bootstrap_servers) as client:
+            limit = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})
+            await client.alter_configs([limit])
+
+    async def committed(self, group_id: str | None = None) -> dict[TopicPartition, int]:
+        """The group's committed offsets, by the broker."""
+        async with admin(self.settings.kafka_bootstrap_servers) as client:
+            offsets = await client.list_consumer_group_offsets(group_id or self.settings.kafka_group_id)
+        return {place: committed.offset for place, committed in offsets.items()}
+
+    async def positions(self) -> dict[TopicPartition, asyncpg.Record]:
+        rows = await self.fetch("select * from intake_position")
+        return {TopicPartition(row["topic"], row["partition"]): row for row in rows}
+
+    async def all_read(self) -> None:
+        """Waits until everything on both topics is stored."""
+        ends = await self.ends()
+
+        async def are_stored() -> bool:
+            positions = await self.positions()
+            return all(place in positions and positions[place]["next_offset"] >= end for place, end in ends.items())
+
+        await self.until(are_stored)
+
+    async def fates(self) -> dict[str, int]:
+        """How many records became what, over all partitions."""
+        names = ("approvals", "toggles", "duplicates", "dead_letters")
+        rows = await self.fetch(
+            f"select {', '.join(f'sum({name})::int as {name}' for name in names)} from intake_position"
+        )
+        return {name: rows[0][name] or 0 for name in names}
+
+    async def everything_is_accounted_for(self) -> None:
+        """P4, where topics begin at offset 0 and no worker reads any more."""
+        ends, committed, positions = await self.ends(), await self.committed(), await self.positions()
+        assert committed == ends
+        for place, row in positions.items():
+            counted = row["approvals"] + row["toggles"] + row["duplicates"] + row["dead_letters"]
+            assert counted == row["next_offset"] == ends[place], place
+        fates = await self.fates()
+        assert await self.value("select count(*) from item") == fates["approvals"]
+        assert await self.value("select count(*) from dead_letter") == fates["dead_letters"]
+        assert await self.value("select count(*) from toggle_event") == fates["toggles"]
+
+    async def someone_waits_for_a_lock(self, statement: str = "%") -> None:
+        """PostgreSQL gives no signal of it, so it is asked until it says so."""
+        async with asyncio.timeout(PATIENCE):
+            while not await self.value(  # noqa: ASYNC110  # another program's state, which no event tells of
+                "select exists (select from pg_stat_activity where datname = current_database() "
+                "and wait_event_type = 'Lock' and query like $1)",
+                statement,
+            ):
+                await asyncio.sleep(0.01)
+
     async def all_synced(self, *reimbursement_ids: str, organization_id: str = "hlf") -> None:
         await self.until(partial(self._are, organization_id, reimbursement_ids, "synced"))
 
@@ -122,6 +256,23 @@ class Scene:
             return bool(await self.value(f"select count(*) from {table}") >= expected)
 
         await self.until(is_there)
+
+    async def nothing_to_publish(self) -> None:
+        async def is_empty() -> bool:
+            return bool(await self.value("select count(*) from outbox") == 0)
+
+        await self.until(is_empty)
+
+    async def logged(self, change: str, organization_id: str = "hlf") -> asyncpg.Record:
+        """The newest entry of this kind in the organisation's log, as soon as there is one."""
+
+        async def newest() -> asyncpg.Record | None:
+            entries = [entry for entry in await self.log(organization_id) if entry["change"] == change]
+            return entries[-1] if entries else None
+
+        entry = await self.until(newest)
+        assert entry is not None
+        return entry
 
     async def until(self, condition: Callable[[], Awaitable[T]]) -> T:
         """What `condition` answers once that is true. It is asked again at every change in the database."""
@@ -151,6 +302,54 @@ class Scene:
             stop.set()
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*tasks)
+
+
+@asynccontextmanager
+async def own_scene(
+    database_url: str, bootstrap: str, erps: Mapping[str, SandboxProcess], partitions: int = 2
+) -> AsyncIterator[Scene]:
+    """A scene on services of the test's own. The database is migrated already."""
+    from tests.conftest import CHANGE_SIGNALS
+
+    settings = scene_settings(database_url, bootstrap, f"o{next(_NUMBERS)}", dict(erps))
+    topics = [settings.approvals_topic, settings.toggles_topic, settings.dead_letter_topic, settings.outcomes_topic]
+    await create_topics(bootstrap, dict.fromkeys(topics, partitions), {"max.message.bytes": str(LONGEST_RECORD)})
+    pool = await open_pool(database_url)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=LONGEST_RECORD)
+    await producer.start()
+    try:
+        async with pool.acquire() as connection:
+            await connection.execute(CHANGE_SIGNALS)
+        yield Scene(settings, pool, producer, dict(erps))
+    finally:
+        await producer.stop()
+        pool.terminate()
+
+
+@asynccontextmanager
+async def own_database() -> AsyncIterator[PostgresCluster]:
+    """A migrated PostgreSQL of the test's own, so that it may crash."""
+    machine = await asyncio.to_thread(probe, os.environ)
+    programs = machine.postgresql or machine.embedded_postgresql
+    assert programs is not None
+    async with RunFolder.open() as folder, PostgresCluster.start(folder, programs, durable=True) as cluster:
+        connection = await asyncpg.connect(cluster.dsn)
+        try:
+            await migrate(connection)
+        finally:
+            await connection.close()
+        yield cluster
+
+
+@asynccontextmanager
+async def own_brokers(number: int = 1) -> AsyncIterator[KafkaCluster]:
+    """Brokers of the test's own, so that they may be killed."""
+    machine = await asyncio.to_thread(probe, os.environ)
+    java = machine.java.program if machine.java else Path("java")
+    async with RunFolder.open() as folder:
+        jars = await kafka_jars.fetch(folder, machine.maven or Path("mvn"))
+        async with KafkaCluster.start(folder, brokers=number, jars=jars, java=java) as cluster:
+            yield cluster
 
 
 def scene_settings(database_url: str, bootstrap: str, prefix: str, erps: dict[str, SandboxProcess]) -> Settings:

@@ -13,9 +13,10 @@ import structlog
 
 from connectors.contract import ConnectorFactory, Environment
 from worker.adapters import Adapters
+from worker.batch import Channel
 from worker.dispatch import Dispatcher
 from worker.drain import Workshop
-from worker.intake import Channel, Intake
+from worker.intake import Intake
 from worker.kafka import make_consumer, make_producer
 from worker.lanes import LaneKeeper
 from worker.outbox import OutboxPublisher

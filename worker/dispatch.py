@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -47,17 +48,19 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is on the wire gets a few seconds to come to its end."""
-        renewing = asyncio.create_task(self._keep_renewing())
-        settling = asyncio.create_task(self._shop.settler.run())
+        endless = [asyncio.create_task(self._keep_renewing()), asyncio.create_task(self._shop.settler.run())]
+        for task in endless:
+            task.add_done_callback(lambda _: self._woken.set())
         stopping = asyncio.create_task(self._wake_at(stop))
         try:
             while not stop.is_set():
+                _raise_if_ended(endless)
                 await self._try_once(stop)
             await self._let_finish()
         finally:
-            for task in (renewing, settling, stopping):
+            for task in (*endless, stopping):
                 task.cancel()
-            await asyncio.gather(renewing, settling, stopping, return_exceptions=True)
+            await asyncio.gather(*endless, stopping, return_exceptions=True)
 
     async def _try_once(self, stop: asyncio.Event) -> None:
         try:
@@ -140,3 +143,10 @@ class Dispatcher:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+
+def _raise_if_ended(endless: Sequence[asyncio.Task[None]]) -> None:
+    """Without settling or renewing every delivery would wait for ever in a process that looks alive."""
+    for task in endless:
+        if task.done():
+            task.result()

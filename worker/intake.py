@@ -6,64 +6,27 @@ A failed batch is sought back to, so that the next fetch begins where this one d
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Literal, Protocol
 
-import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
-from schemas.approval import ReimbursementApproved
-from schemas.content import canonical_hash
-from schemas.dead_letter import DeadLetterReason, NotAcceptedError
-from schemas.record import ToggleRecord, read_record
 from worker import telemetry
+from worker.batch import Channel, Record, store_batch
 from worker.domain.retry import back_off
-from worker.domain.switching import Actor, Role, Toggle
 from worker.persistence import persistently
-from worker.store import dead_letters, intake
-from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
-from worker.store.dead_letters import DeadRecord
-from worker.store.intake import ItemKey, NewItem, Partition, Tally
-from worker.toggles import apply_toggle
+from worker.store.database import DatabaseAwayError, Pool
+from worker.store.intake import Partition, Tally
 
 log = structlog.get_logger(__name__)
-
-Channel = Literal["approvals", "toggles"]
 
 POLL_MILLISECONDS = 500
 BATCH_RECORDS = 2000
 BROKER_SECONDS = 20.0
-UNSTORABLE = (asyncpg.DataError, asyncpg.InterfaceError, asyncpg.IntegrityConstraintViolationError)
-"""What says that a value is at fault: a wrong argument, a value out of range, a constraint."""
+LONGEST_FETCH_SECONDS = 120.0
 LONGEST_RETRY = timedelta(seconds=5)
-
-
-class Record(Protocol):
-    """A Kafka record as aiokafka gives it, nothing decoded."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-
-
-@dataclass(slots=True)
-class Batch:
-    """The records of one fetch, sorted by what they turned out to be."""
-
-    approvals: list[tuple[Record, NewItem]] = field(default_factory=list)
-    toggles: list[tuple[Record, ToggleRecord]] = field(default_factory=list)
-    dead: list[tuple[Record, DeadRecord]] = field(default_factory=list)
-    duplicates: list[Record] = field(default_factory=list)
-
-    def bury(self, record: Record, reason: DeadLetterReason, detail: str, organization_id: str | None = None) -> None:
-        self.dead.append((record, _dead(record, reason, detail, organization_id)))
 
 
 class Intake:
@@ -98,7 +61,7 @@ class Intake:
             await _leave(consumer)
 
     async def _run_once(self, consumer: AIOKafkaConsumer) -> None:
-        fetched = await consumer.getmany(timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS)
+        fetched = await _fetch(consumer)
         records = [record for partition in fetched.values() for record in partition]
         if not records:
             return
@@ -123,6 +86,18 @@ class Intake:
         await asyncio.sleep(delay.total_seconds())
 
 
+async def _fetch(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[Record]]:
+    """`getmany` may block without limit while partitions are reassigned; a consumer that does is made anew."""
+    try:
+        async with asyncio.timeout(LONGEST_FETCH_SECONDS):
+            fetched: Mapping[TopicPartition, Sequence[Record]] = await consumer.getmany(
+                timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS
+            )
+    except TimeoutError:
+        raise KafkaTimeoutError from None
+    return fetched
+
+
 async def _commit(consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
     """A refused commit is routine in a rebalance: the next owner reads the batch again, and the keys absorb it."""
     offsets = {partition: records[-1].offset + 1 for partition, records in fetched.items()}
@@ -143,180 +118,6 @@ async def _leave(consumer: AIOKafkaConsumer) -> None:
             await consumer.stop()
     except TimeoutError:
         log.warning("consumer_did_not_stop")
-
-
-async def store_batch(pool: Pool, records: Sequence[Record], channels: Mapping[str, Channel]) -> dict[Partition, Tally]:
-    """Everything the records say, in one transaction. Safe to repeat: each record's effect has a key.
-
-    A record whose content PostgreSQL refuses must not cost its neighbours theirs, nor keep its partition waiting.
-    """
-    try:
-        return await _store_sorted(pool, records, sort_records(records, channels))
-    except UNSTORABLE:
-        return _sum([await _store_alone(pool, record, channels) for record in records])
-
-
-async def _store_alone(pool: Pool, record: Record, channels: Mapping[str, Channel]) -> dict[Partition, Tally]:
-    try:
-        return await _store_sorted(pool, [record], sort_records([record], channels))
-    except UNSTORABLE as error:
-        batch = Batch()
-        batch.bury(record, DeadLetterReason.INVALID_DATA, f"PostgreSQL can't hold it ({type(error).__name__})")
-        return await _store_sorted(pool, [record], batch)
-
-
-async def _store_sorted(pool: Pool, records: Sequence[Record], batch: Batch) -> dict[Partition, Tally]:
-    async with transaction(pool) as connection:
-        read_through = await intake.lock_positions(connection, _first_offsets(records))
-        await _store_approvals(connection, batch)
-        await _apply_toggles(connection, batch)
-        if batch.dead:
-            await dead_letters.bury(connection, [dead for _, dead in batch.dead])
-        tallies = _tally(records, batch, read_through)
-        await intake.advance_positions(connection, tallies)
-    return tallies
-
-
-def sort_records(records: Sequence[Record], channels: Mapping[str, Channel]) -> Batch:
-    """Reads each record by itself: one that can't be read costs its neighbours nothing."""
-    batch = Batch()
-    for record in records:
-        try:
-            content = read_record(channels[record.topic], record.key, record.value, record.headers)
-        except NotAcceptedError as refusal:
-            batch.bury(record, refusal.reason, refusal.detail)
-        else:
-            if isinstance(content, ToggleRecord):
-                batch.toggles.append((record, content))
-            else:
-                batch.approvals.append((record, _new_item(content)))
-    return batch
-
-
-async def _store_approvals(connection: Connection, batch: Batch) -> None:
-    if not batch.approvals:
-        return
-    firsts: dict[ItemKey, NewItem] = {}
-    for _, item in batch.approvals:
-        firsts.setdefault(item.key, item)
-    new = await intake.accept(connection, list(firsts.values()))
-    await _tell_copies_apart(connection, batch, firsts, new)
-    await intake.wake_lanes(connection, {organization_id for organization_id, _ in new})
-
-
-async def _tell_copies_apart(
-    connection: Connection, batch: Batch, firsts: Mapping[ItemKey, NewItem], new: set[ItemKey]
-) -> None:
-    """A copy of what stands is a duplicate; other content under the same id is a dead letter, and the first stands."""
-    copies = [(r, item) for r, item in batch.approvals if item.key not in new or firsts[item.key] is not item]
-    if not copies:
-        return
-    stands = await intake.stored_hashes(connection, [item.key for _, item in copies])
-    for record, item in copies:
-        if stands[item.key] == item.content_hash:
-            batch.duplicates.append(record)
-        else:
-            detail = f"reimbursement {item.reimbursement_id} was approved before with other content; the first stands"
-            batch.bury(record, DeadLetterReason.CONFLICTING_CONTENT, detail, item.organization_id)
-
-
-async def _apply_toggles(connection: Connection, batch: Batch) -> None:
-    """In the order of each partition. Sorted by organisation, so that two workers lock connectors in one order."""
-    for record, seen in sorted(batch.toggles, key=lambda pair: pair[1].toggle.organization_id):
-        wish = seen.toggle
-        content_hash = wish.content_hash()
-        known = await intake.remember_toggle(
-            connection, wish.organization_id, seen.event_source, seen.event_id, content_hash
-        )
-        if known is None:
-            toggled = await apply_toggle(connection, _toggle(seen), "kafka")
-            log.info(
-                "toggle_read",
-                organization_id=wish.organization_id,
-                connector=wish.connector,
-                verdict=toggled.decision.verdict,
-                phase=toggled.phase,
-            )
-        elif known == content_hash:
-            batch.duplicates.append(record)
-        else:
-            detail = "this event id was used before with other content; the first stands"
-            batch.bury(record, DeadLetterReason.CONFLICTING_CONTENT, detail, wish.organization_id)
-
-
-def _toggle(seen: ToggleRecord) -> Toggle:
-    wish = seen.toggle
-    own = frozenset({wish.actor.organization_id}) if wish.actor.organization_id else frozenset()
-    return Toggle(
-        organization_id=wish.organization_id,
-        connector=wish.connector,
-        enabled=wish.enabled,
-        reason=wish.reason,
-        actor=Actor(wish.actor.id, Role(wish.actor.role), own),
-        revision=wish.revision,
-    )
-
-
-def _new_item(approval: ReimbursementApproved) -> NewItem:
-    content = approval.canonical()
-    return NewItem(
-        organization_id=approval.organization_id,
-        reimbursement_id=approval.reimbursement_id,
-        approved_at=approval.approved_at,
-        currency=approval.currency,
-        total_minor=approval.total_minor,
-        content_hash=canonical_hash(content),
-        content=content,
-    )
-
-
-def _dead(record: Record, reason: DeadLetterReason, detail: str, organization_id: str | None) -> DeadRecord:
-    return DeadRecord(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-        organization_id=organization_id,
-        reason=reason,
-        detail=detail,
-    )
-
-
-def _first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
-    first: dict[Partition, int] = {}
-    for record in records:
-        first.setdefault((record.topic, record.partition), record.offset)
-    return first
-
-
-def _tally(records: Sequence[Record], batch: Batch, read_through: Mapping[Partition, int]) -> dict[Partition, Tally]:
-    """Counts what is read for the first time; a record below its partition's position was counted then."""
-    tallies: dict[Partition, Tally] = {}
-    fates = {id(r): "dead_letters" for r, _ in batch.dead} | {id(r): "duplicates" for r in batch.duplicates}
-    fates |= {id(r): "toggles" for r, _ in batch.toggles if id(r) not in fates}
-    for record in records:
-        partition = (record.topic, record.partition)
-        tally = tallies.setdefault(partition, Tally(next_offset=0))
-        tally.next_offset = record.offset + 1
-        if record.offset >= read_through[partition]:
-            fate = fates.get(id(record), "approvals")
-            setattr(tally, fate, getattr(tally, fate) + 1)
-    return tallies
-
-
-def _sum(parts: Sequence[Mapping[Partition, Tally]]) -> dict[Partition, Tally]:
-    whole: dict[Partition, Tally] = {}
-    for part in parts:
-        for partition, tally in part.items():
-            total = whole.setdefault(partition, Tally(next_offset=0))
-            total.next_offset = max(total.next_offset, tally.next_offset)
-            total.approvals += tally.approvals
-            total.toggles += tally.toggles
-            total.duplicates += tally.duplicates
-            total.dead_letters += tally.dead_letters
-    return whole
 
 
 def _count(tallies: Mapping[Partition, Tally]) -> None:

@@ -33,19 +33,12 @@ async def start_run(
 ) -> Run:
     """Opens a run over everything that has arrived, or widens the one under way. Must hold the connector's row."""
     mark = await connectors.last_seq(connection)
-    under_way = await run_store.open_run(connection, organization_id)
-    if under_way:
-        run = await run_store.widen(connection, under_way, mark)
-    else:
-        run = await run_store.start(
-            connection,
-            organization_id=organization_id,
-            kind=kind,
-            connector=flag.kind,
-            requested_by=actor.id,
-            mark=mark,
-        )
-    await _log_start(connection, run, actor, source, joined=under_way is not None)
+    widened = await run_store.widen(connection, organization_id, mark)
+    run = widened or await run_store.start(
+        connection, organization_id=organization_id, kind=kind, connector=flag.kind, requested_by=actor.id, mark=mark
+    )
+    await run_store.release(connection, run)
+    await _log_start(connection, run, actor, source, joined=widened is not None)
     await intake.wake_lanes(connection, [organization_id])
     return run
 

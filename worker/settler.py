@@ -75,13 +75,13 @@ class Settler:
     async def _write_one_by_one(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """A settlement that PostgreSQL refuses is a bug of ours; it must not cost its neighbours theirs."""
         if len(batch) == 1:
-            batch[0].done.set_exception(error)
+            _fail(batch[0], error)
             return
         for waiting in batch:
             try:
                 _answer(waiting, await self._write([waiting.settlement]))
             except REFUSED as own_error:
-                waiting.done.set_exception(own_error)
+                _fail(waiting, own_error)
 
 
 def _answer(waiting: _Waiting, changed: set[AttemptKey]) -> None:
@@ -90,3 +90,8 @@ def _answer(waiting: _Waiting, changed: set[AttemptKey]) -> None:
     telemetry.ATTEMPTS.labels(attempt.connector, verdict.outcome).inc()
     if not waiting.done.done():
         waiting.done.set_result(attempt.key in changed)
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if not waiting.done.done():
+        waiting.done.set_exception(error)

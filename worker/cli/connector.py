@@ -29,12 +29,12 @@ from worker.cli.answering import (
     with_pool,
 )
 from worker.domain.switching import Phase, Toggle, Verdict
-from worker.insights import ConnectorObject, ReleasePreview
 from worker.settings import Settings
 from worker.store import connectors
 from worker.store.database import Connection, Pool, acquire, transaction
 from worker.toggles import Toggled, apply_toggle
 from worker.vault import Vault
+from worker.views import ConnectorObject, ReleasePreview
 
 app = typer.Typer(help="An organisation's link to its ERP.", no_args_is_help=True)
 

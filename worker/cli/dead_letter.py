@@ -15,8 +15,9 @@ from worker.cli.answering import (
     say_json,
     say_table,
 )
-from worker.insights import PAGE, DeadLetterDetail, DeadLetterPage
+from worker.insights import PAGE
 from worker.store.database import Connection
+from worker.views import DeadLetterDetail, DeadLetterPage
 
 app = typer.Typer(help="Records that could not be accepted.", no_args_is_help=True)
 

@@ -22,8 +22,9 @@ from worker.cli.answering import (
 )
 from worker.decisions import Decided, NotDecided
 from worker.domain.states import ItemState
-from worker.insights import PAGE, ItemDetail, ItemPage
+from worker.insights import PAGE
 from worker.store.database import Connection
+from worker.views import ItemDetail, ItemPage
 
 app = typer.Typer(help="Where is my reimbursement, and why.", no_args_is_help=True)
 

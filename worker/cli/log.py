@@ -16,10 +16,11 @@ from worker.cli.answering import (
     say_table,
     with_pool,
 )
-from worker.insights import PAGE, LogPage
+from worker.insights import PAGE
 from worker.settings import Settings
 from worker.store import sync_log
 from worker.store.database import Connection, Pool, acquire
+from worker.views import LogPage
 
 app = typer.Typer(help="Who changed what.", no_args_is_help=True)
 

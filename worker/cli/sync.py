@@ -20,10 +20,10 @@ from worker.cli.answering import (
     say_json,
     with_pool,
 )
-from worker.insights import RunView
 from worker.runs import RunRefused, request_run
 from worker.settings import Settings
 from worker.store.database import Connection, Pool, acquire, transaction
+from worker.views import RunView
 
 app = typer.Typer(help="Runs that push what is pending.", no_args_is_help=True)
 

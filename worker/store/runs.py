@@ -64,17 +64,21 @@ async def start(
     requested_by: str,
     mark: int,
 ) -> Run:
-    """Opens a run and releases what it takes. At most one is open for an organisation."""
-    await connection.execute(_SQL["release"], organization_id, connector, mark)
+    """Opens a run. At most one is open for an organisation."""
     return Run.from_row(
         await fetch_one(connection, _SQL["start_run"], organization_id, kind, connector, requested_by, mark)
     )
 
 
-async def widen(connection: Connection, run: Run, mark: int) -> Run:
-    """The run under way takes also what has arrived since it began."""
-    await connection.execute(_SQL["release"], run.organization_id, run.connector, mark)
-    return Run.from_row(await fetch_one(connection, _SQL["widen_run"], run.organization_id, mark))
+async def widen(connection: Connection, organization_id: str, mark: int) -> Run | None:
+    """The run under way, which takes from now on also what has arrived since it began; None where none is."""
+    row = await connection.fetchrow(_SQL["widen_run"], organization_id, mark)
+    return Run.from_row(row) if row else None
+
+
+async def release(connection: Connection, run: Run) -> None:
+    """What the run takes may be claimed."""
+    await connection.execute(_SQL["release"], run.organization_id, run.connector, run.mark)
 
 
 async def remaining(connection: Connection, run: Run) -> int:
@@ -88,8 +92,8 @@ async def is_done(connection: Connection, run: Run) -> bool:
 
 
 async def finish(connection: Connection, run: Run, result: RunResult, left: int) -> Run | None:
-    """The run with its result, or None where it had ended before."""
-    row = await connection.fetchrow(_SQL["finish_run"], run.organization_id, run.run_id, result, left)
+    """The run with its result, or None where it had ended before, or was widened since it was read."""
+    row = await connection.fetchrow(_SQL["finish_run"], run.organization_id, run.run_id, result, left, run.mark)
     return Run.from_row(row) if row else None
 
 

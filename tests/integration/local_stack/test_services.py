@@ -65,16 +65,21 @@ def running(purpose: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str
             run.kill()
 
 
-def seen(services: Services) -> Left:
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def seen(services: Services, before: set[int]) -> Left:
+    """What is up now and was not `before`: the whole session's services may be running beside."""
     ports = [int(services.bootstrap_servers.rpartition(":")[2])]
-    pids = [child.pid for child in psutil.Process().children(recursive=True)]
-    return Left(services.folder.path, ports, pids)
+    return Left(services.folder.path, ports, sorted(children() - before))
 
 
 async def test_nothing_is_left_after_a_normal_end_and_the_choice_was_told() -> None:
     told: list[str] = []
+    before = children()
     async with Services.start("run", topics={"a": 1}, tell=told.append, environ=EMBEDDED) as services:
-        left = seen(services)
+        left = seen(services, before)
         assert not left.is_nothing()
         await produce(services.bootstrap_servers, "a", [(b"k", b"v")])
         connection = await asyncpg.connect(services.database_url)
@@ -86,10 +91,11 @@ async def test_nothing_is_left_after_a_normal_end_and_the_choice_was_told() -> N
 
 async def test_nothing_is_left_after_an_exception() -> None:
     left: list[Left] = []
+    before = children()
 
     async def fail() -> None:
         async with Services.start("run", environ=EMBEDDED) as services:
-            left.append(seen(services))
+            left.append(seen(services, before))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

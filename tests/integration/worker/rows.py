@@ -9,9 +9,9 @@ from connectors.contract import Environment
 from tests.events import Message
 from worker import setup
 from worker.adapters import Adapters
+from worker.batch import Channel, store_batch
 from worker.bootstrap import installed_connectors
 from worker.domain.switching import Actor, Phase, Role, Toggle
-from worker.intake import Channel, store_batch
 from worker.store.database import Connection, Pool, acquire, transaction
 from worker.toggles import Toggled, apply_toggle
 from worker.vault import Vault

@@ -18,10 +18,10 @@ from tests.integration.worker.rows import (
 from worker import insights
 from worker.domain.states import ItemState
 from worker.domain.switching import Phase
-from worker.insights import ItemPage
 from worker.runs import request_run
 from worker.store.database import Pool, acquire, transaction
 from worker.toggles import suspend
+from worker.views import ItemPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -22,6 +22,7 @@ from tests.integration.worker.rows import (
 from tests.scene import Scene
 from worker.domain.switching import Actor, Role
 from worker.runs import RunRefused, finish_if_done, request_run, resume
+from worker.store import runs as run_store
 from worker.store.database import Pool, acquire, transaction
 from worker.store.runs import Run, RunKind, RunResult
 from worker.toggles import suspend
@@ -164,6 +165,20 @@ async def test_a_second_request_widens_the_run_under_way(pool: Pool) -> None:
     assert (run.kind, run.mark) == (RunKind.CONNECTOR_ENABLED, 2)
     assert len(await _runs(pool)) == 1
     assert [entry["change"] for entry in await log_of(pool)][-2:] == ["sync_run_started", "sync_run_widened"]
+
+
+async def test_a_run_that_is_widened_while_its_end_is_written_goes_on(pool: Pool) -> None:
+    await set_up(pool)
+    await take_in(pool, approval("R-1"))
+    await switch(pool, True)
+    async with acquire(pool) as connection:
+        as_read = await run_store.open_run(connection, "hlf")
+    assert as_read is not None
+    await take_in(pool, approval("R-2"))
+    await _started(pool)
+    async with transaction(pool) as connection:
+        assert await run_store.finish(connection, as_read, RunResult.FINISHED, 0) is None
+    assert [run["finished_at"] for run in await _runs(pool)] == [None]
 
 
 async def test_a_run_is_not_over_while_something_of_it_waits_or_is_under_way(pool: Pool) -> None:

@@ -30,10 +30,10 @@ select not exists (select from item i where i.organization_id = $1 and i.state =
    and not exists (select from item i
                    where i.organization_id = $1 and i.state in ('sending', 'confirming') and i.run_id = $2);
 
--- finish_run: its counts stay as they are; answers no row where it ended before
+-- finish_run: its counts stay as they are; answers no row where it ended before, or was widened since it was read
 update sync_run
 set finished_at = clock_timestamp(), result = $3, remaining = $4
-where (organization_id, run_id) = ($1, $2) and finished_at is null
+where (organization_id, run_id) = ($1, $2) and finished_at is null and mark = $5
 returning organization_id, run_id, kind, connector, requested_by, mark, started_at, finished_at, result, synced, rejected,
           unknown, remaining;
 

@@ -1,0 +1,190 @@
+"""What people and machines see: one object for each thing, with the same field names in the command line, the API and
+the screens."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from worker.domain.states import ItemState
+from worker.domain.switching import Phase
+from worker.store.runs import RunKind
+
+
+class View(BaseModel):
+    """What goes out as JSON, with these field names everywhere."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class DocumentView(View):
+    number: str | None
+    id: str | None
+    url: str | None
+
+
+class ItemView(View):
+    """`total` is a decimal string. `waiting_for` says in words what has to happen next; None: nothing."""
+
+    reimbursement_id: str
+    state: ItemState
+    attempt: int
+    total: str
+    currency: str
+    document: DocumentView | None
+    reason: str | None
+    reason_code: str | None
+    waiting_for: str | None
+    connector: str | None
+    reference: str | None
+    approved_at: datetime
+    received_at: datetime
+    changed_at: datetime
+
+
+class AttemptView(View):
+    attempt: int
+    kind: str
+    connector: str
+    reference: str
+    outcome: str
+    claimed_at: datetime
+    recorded_at: datetime
+    document: DocumentView | None
+    code: str | None
+    detail: str | None
+
+
+class ItemDetail(ItemView):
+    attempts: list[AttemptView]
+
+
+class ItemPage(View):
+    items: list[ItemView]
+    next: str | None
+
+
+class WaitingView(View):
+    """What is pending in one currency."""
+
+    currency: str
+    count: int
+    total: str
+    oldest: datetime
+
+
+class ConnectorObject(View):
+    """A connector as people see it; credentials never show."""
+
+    organization_id: str
+    connector: str
+    title: str
+    enabled: bool
+    phase: Phase
+    in_flight: int
+    changed_by: str | None
+    changed_at: datetime | None
+    reason: str | None
+    suspended_since: datetime | None
+    suspended_reason: str | None
+    quiesced_at: datetime | None
+    release_policy: str
+    schedule: str | None
+    time_zone: str
+    next_run_at: datetime | None
+    waiting: list[WaitingView]
+    settings: dict[str, object]
+    mapping: dict[str, object]
+
+
+class OrganizationView(View):
+    organization_id: str
+    name: str
+    connector: str | None
+    enabled: bool
+    phase: Phase | None
+    waiting: list[WaitingView]
+
+
+class RunCountsView(View):
+    synced: int
+    rejected: int
+    unknown: int
+    remaining: int
+
+
+class RunView(View):
+    run_id: UUID
+    organization_id: str
+    kind: RunKind
+    connector: str
+    state: Literal["running", "finished", "stopped"]
+    requested_by: str
+    started_at: datetime
+    finished_at: datetime | None
+    counts: RunCountsView
+
+
+class LogEntryView(View):
+    entry: int
+    at: datetime
+    actor: str
+    actor_role: str
+    source: str
+    organization_id: str
+    connector: str | None
+    change: str
+    new_state: str | None
+    reason: str | None
+    detail: dict[str, object]
+
+
+class LogPage(View):
+    entries: list[LogEntryView]
+    next: str | None
+
+
+class RejectionView(View):
+    reimbursement_id: str
+    code: str
+    message: str
+
+
+class ReleasePreview(View):
+    """What enabling now would send, or under `next_sync` the first run after it. `checked` is how many of them were
+    tried against the mapping."""
+
+    organization_id: str
+    connector: str
+    release_policy: str
+    count: int
+    sums: list[WaitingView]
+    oldest: datetime | None
+    checked: int
+    would_be_rejected: list[RejectionView]
+
+
+class DeadLetterView(View):
+    dead_letter_id: int
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    organization_id: str | None
+    received_at: datetime
+    size: int | None
+
+
+class DeadLetterPage(View):
+    dead_letters: list[DeadLetterView]
+    next: str | None
+
+
+class DeadLetterDetail(DeadLetterView):
+    """The original record; what is not UTF-8 is given in base64 with the prefix `base64:`."""
+
+    key: str | None
+    value: str | None
+    headers: list[tuple[str, str]]
