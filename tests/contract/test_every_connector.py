@@ -34,6 +34,7 @@ INJECTIONS = (
 )
 
 
+@pytest.mark.promise("P5")
 async def test_p5_the_document_equals_the_posting(bench: Bench) -> None:
     posting = bench.posting()
     outcome = await bench.connect().post(posting, Permit())
@@ -230,6 +231,7 @@ async def test_a_redirect_is_neither_followed_nor_believed(bench: Bench) -> None
     assert isinstance(await connector.post(posting, Permit()), Unknown)
 
 
+@pytest.mark.promise("P3")
 async def test_p3_an_ended_permit_lets_no_request_out(bench: Bench) -> None:
     connector, before = bench.connect(), await bench.carried()
     for attempt in (1, 2):
@@ -289,6 +291,7 @@ async def test_a_look_up_that_fails_says_so(bench: Bench) -> None:
     assert isinstance(await connector.look_up(["R-1"]), NotSent)
 
 
+@pytest.mark.promise("P8")
 async def test_p8_each_request_carries_its_own_organisations_credentials(bench: Bench) -> None:
     ours, theirs = bench.connect(account=0), bench.connect(account=1)
     mine, yours = [bench.posting() for _ in range(4)], [bench.posting() for _ in range(4)]
@@ -322,6 +325,7 @@ async def test_each_name_the_erp_does_not_know_is_a_problem(bench: Bench) -> Non
     assert all(problem.message.endswith(".") for problem in problems)
 
 
+@pytest.mark.promise("P11")
 async def test_p11_nothing_that_is_shown_holds_a_secret_or_free_text(bench: Bench) -> None:
     line = PostingLine("9999", Decimal("1250.50"), "Kari Nordmann, Lillehammer")
     posting = bench.posting(text="Kari Nordmann", lines=(line,))

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MOVES_MONEY = {"xledger": "addGLImportItems", "business_central": "post_invoice"}
 
 
+@pytest.mark.promise("P2")
 @pytest.mark.parametrize("kind", ["xledger", "business_central"])
 async def test_a_worker_killed_between_claim_and_settle_leaves_unknown_set_by_the_next_and_one_document(
     scene: Scene, folder: RunFolder, kind: str

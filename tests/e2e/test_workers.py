@@ -79,6 +79,8 @@ async def test_a_worker_that_is_asked_to_leave_waits_for_the_answer_that_is_unde
     assert await scene.deliveries("hlf", second, kind="business_central") == []
 
 
+@pytest.mark.promise("P2")
+@pytest.mark.promise("P9")
 async def test_two_workers_and_three_brokers_lose_and_double_nothing_when_one_of_each_is_killed(
     database_url: str, folder: RunFolder, xledger_process: SandboxProcess, central_process: SandboxProcess
 ) -> None:

@@ -204,6 +204,7 @@ def _telling_bad_ones() -> list[Message]:
     return [*messages, *broken, *keys, *odd_type, *odd_headers]
 
 
+@pytest.mark.promise("P11")
 async def test_no_name_amount_or_free_text_reaches_a_log_a_metric_or_an_error_message(
     scene: Scene, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -267,6 +267,7 @@ LINES = [
 ]
 
 
+@pytest.mark.promise("P5")
 @ERPS
 @pytest.mark.parametrize(
     ("currency", "approved_at", "posted_on"),
@@ -311,6 +312,7 @@ def two_tenants() -> Tenants:
     )
 
 
+@pytest.mark.promise("P8")
 async def test_each_organisation_is_posted_with_its_own_credentials_at_its_own_tenant_alone(
     services: Services, database_url: str, tmp_path: Path
 ) -> None:
@@ -463,6 +465,7 @@ async def test_a_success_that_comes_after_the_lease_is_kept_as_evidence_and_sett
     )
 
 
+@pytest.mark.promise("P7")
 async def test_a_settlement_that_postgresql_refuses_leaves_its_item_unknown_and_its_neighbours_alone(
     scene: Scene,
 ) -> None:
@@ -486,6 +489,7 @@ async def test_a_settlement_that_postgresql_refuses_leaves_its_item_unknown_and_
     assert len(await scene.documents("hlf", poison, *names, kind=kind)) == 6
 
 
+@pytest.mark.promise("P3")
 async def test_no_request_reaches_the_erp_between_an_acknowledged_off_and_the_next_enable(scene: Scene) -> None:
     names = fresh(300)
     kind = "business_central"

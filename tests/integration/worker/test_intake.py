@@ -42,6 +42,8 @@ def bad(key: str = "hlf") -> Message:
     return Message(key.encode(), b"{", approval("R-bad").headers)
 
 
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P4")
 async def test_every_record_has_exactly_one_fate_and_the_committed_offset_is_behind_the_last(scene: Scene) -> None:
     one, two = fresh(2)
     switch = toggle(True, event_id="switch-1")
@@ -132,6 +134,7 @@ async def test_an_approval_of_an_organisation_that_is_not_set_up_yet_waits_and_i
     assert len(await scene.documents("newcomer", name)) == 1
 
 
+@pytest.mark.promise("P12")
 async def test_reading_the_whole_topic_again_any_number_of_times_sends_nothing_and_counts_nothing_twice(
     scene: Scene,
 ) -> None:
@@ -242,6 +245,7 @@ async def blocked_intake(scene: Scene) -> AsyncIterator[None]:
         await connection.close()
 
 
+@pytest.mark.promise("P4")
 async def test_a_rebalance_in_the_middle_of_a_batch_loses_nothing_and_counts_nothing_twice(scene: Scene) -> None:
     names = fresh(60)
     messages = [approval(name, f"org-{number % 10}") for number, name in enumerate(names)]
@@ -268,6 +272,7 @@ async def _until_ready(worker: Worker) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.promise("P1")
 async def test_postgresql_crashing_in_the_middle_of_a_batch_loses_nothing_and_the_worker_goes_on_by_itself(
     services: Services, xledger_process: SandboxProcess
 ) -> None:
@@ -292,6 +297,7 @@ async def test_postgresql_crashing_in_the_middle_of_a_batch_loses_nothing_and_th
         await scene.everything_is_accounted_for()
 
 
+@pytest.mark.promise("P9")
 async def test_after_a_restart_of_the_broker_the_worker_reads_and_publishes_on_by_itself(
     database_url: str, xledger_process: SandboxProcess
 ) -> None:

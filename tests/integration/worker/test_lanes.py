@@ -155,6 +155,7 @@ async def test_a_worker_holds_at_most_its_capacity(scene: Scene) -> None:
     assert len(await second.take(None)) == 2
 
 
+@pytest.mark.promise("P7")
 async def test_what_the_last_holder_left_on_the_wire_becomes_unknown_and_is_told(scene: Scene) -> None:
     await waiting(scene, "hlf")
     first, second = keeper(scene), keeper(scene)

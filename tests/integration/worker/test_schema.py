@@ -154,6 +154,7 @@ async def test_every_table_of_an_organisations_data_has_it_first_in_its_key(conn
     assert others == {"dead_letter", "outbox", "intake_position", "schema_migration"}
 
 
+@pytest.mark.promise("P6")
 async def test_only_the_designed_transitions_are_legal_whatever_else_the_row_says(connection: Connection) -> None:
     """P6: every pair is tried on a row whose shape suits both states, so that nothing but the step can be refused."""
     taken = {pair for pair in permutations(SHAPES, 2) if await _is_taken(connection, *pair)}

@@ -83,6 +83,7 @@ async def test_a_settlement_that_is_repeated_changes_nothing_and_tells_nobody_tw
     assert await scene.value("select synced from sync_run") == 1
 
 
+@pytest.mark.promise("P6")
 async def test_only_the_current_attempt_settles_and_an_older_answer_is_kept_as_evidence(scene: Scene) -> None:
     (first,) = await sending(scene, fresh(1))
     async with running(scene) as settler:

@@ -76,6 +76,7 @@ async def test_organisations_do_not_wait_for_each_others_chains(pool: Pool) -> N
     assert await _verify(pool, "other") is None
 
 
+@pytest.mark.promise("P10")
 async def test_everything_the_services_write_verifies(pool: Pool) -> None:
     await set_up(pool)
     for enabled in (True, False, False, True):
@@ -85,6 +86,7 @@ async def test_everything_the_services_write_verifies(pool: Pool) -> None:
     assert await _verify(pool) is None
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize(
     "change",
     [
@@ -99,6 +101,7 @@ async def test_a_changed_entry_is_found(pool: Pool, change: str) -> None:
     assert await _verify(pool) == "Entry 2 was changed after it was written."
 
 
+@pytest.mark.promise("P10")
 async def test_a_removed_entry_is_found(pool: Pool) -> None:
     await _append(pool, 3)
     await _tamper(pool, "delete from sync_log where entry_no = 2")
@@ -116,6 +119,7 @@ async def test_a_removed_entry_is_found_when_the_later_ones_are_renumbered(pool:
     assert await _verify(pool) == "Entry 2 does not follow from the entry before it."
 
 
+@pytest.mark.promise("P10")
 async def test_reordered_entries_are_found(pool: Pool) -> None:
     await _append(pool, 3)
     await _tamper(

@@ -301,6 +301,7 @@ async def test_toggles_of_one_fetch_are_applied_in_their_order(pool: Pool) -> No
     assert switches == ["connector_enabled", "connector_disabled"] * 2
 
 
+@pytest.mark.promise("P12")
 async def test_replaying_the_toggles_switches_nothing_and_sends_nothing(scene: Scene) -> None:
     """P12, through the broker: on, off, then both events again, and a month later what they say is old."""
     on, off = toggle(True, event_id="on-1"), toggle(False, event_id="off-1")
