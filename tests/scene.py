@@ -123,9 +123,10 @@ class Scene:
     async def deliveries(
         self, organization_id: str, *reimbursement_ids: str, kind: str = "xledger"
     ) -> list[LedgerLine]:
-        """Every request for the items that reached the ERP, applied or not."""
+        """Every request for the items that reached the ERP, applied or not; what its import does by itself is none."""
         wanted = {reference_of(organization_id, one) for one in reimbursement_ids}
-        return [line for line in await self.erps[kind].ledger() if line.reference in wanted]
+        lines = await self.erps[kind].ledger()
+        return [line for line in lines if line.reference in wanted and line.request != "process_import"]
 
     async def request_run(self, organization_id: str = "hlf") -> Run | RunRefused:
         """A person asks for a manual run."""
