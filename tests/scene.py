@@ -368,3 +368,10 @@ def scene_settings(database_url: str, bootstrap: str, prefix: str, erps: dict[st
         poll_seconds=1.0,
         log_format="console",
     )
+
+
+async def ready(worker: Worker) -> None:
+    """Returns once the worker waits for nothing more; asked as whoever asks /readyz does."""
+    async with asyncio.timeout(PATIENCE):
+        while worker.waits_for():  # noqa: ASYNC110  # partitions are assigned by the broker, which tells only the client
+            await asyncio.sleep(0.02)

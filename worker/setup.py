@@ -1,9 +1,10 @@
 """Setting an organisation up: its name, its connector's configuration and credentials. None of it switches anything."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +23,7 @@ from worker.vault import Vault
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 REFERENCE_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+DEFAULT_ZONE = "Europe/Oslo"
 OWN_FIELDS = frozenset({"release_policy", "schedule", "time_zone", "credentials", "mapping"})
 """What the worker itself reads of the configuration file; the rest is the adapter's."""
 
@@ -31,7 +33,7 @@ class _OwnSettings(BaseModel):
 
     release_policy: ReleasePolicy = ReleasePolicy.ON_ENABLE
     schedule: Annotated[str, Field(min_length=1)] | None = None
-    time_zone: str = "Europe/Oslo"
+    time_zone: str = DEFAULT_ZONE
     credentials: dict[str, Annotated[str, Field(min_length=1)]]
     mapping: dict[str, object]
 
@@ -51,7 +53,13 @@ def is_identifier(text: str) -> bool:
 
 
 async def add_organization(connection: Connection, organization_id: str, name: str, actor: Actor, source: str) -> bool:
-    """False where it is known already; then nothing changes."""
+    """False where it is known already; then nothing changes. Raises ConfigurationError for an unusable name or ID."""
+    if not is_identifier(organization_id):
+        raise ConfigurationError(
+            ["An organisation's ID has 1 to 64 letters, digits, dots, underscores, colons or hyphens."]
+        )
+    if not name.strip():
+        raise ConfigurationError(["The organisation's name is empty. Give the name that people know it by."])
     if not await connectors.add_organization(connection, organization_id, name):
         return False
     change = Change(actor.id, actor.role, source, "organization_added", detail={"name": name})
@@ -108,12 +116,27 @@ async def configure(
 def _check(kind: str, file: Mapping[str, object], adapters: Adapters) -> _Checked:
     factory = adapters.factory(kind)
     own = _own_settings(file)
-    settings = {name: value for name, value in file.items() if name not in OWN_FIELDS} | {"time_zone": own.time_zone}
-    _check_schedule(own)
-    _check_credentials(own.credentials, factory.secret_fields)
-    validate_mapping(own.mapping)
-    factory.validate(settings, adapters.environment)
+    when = _problems(partial(_check_schedule, own))
+    zone = DEFAULT_ZONE if when else own.time_zone  # a bad one is told once, by us
+    settings = {name: value for name, value in file.items() if name not in OWN_FIELDS} | {"time_zone": zone}
+    problems = [
+        *when,
+        *_problems(partial(_check_credentials, own.credentials, factory.secret_fields)),
+        *_problems(partial(validate_mapping, own.mapping)),
+        *_problems(partial(factory.validate, settings, adapters.environment)),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
     return _Checked(own, settings, factory.title)
+
+
+def _problems(check: Callable[[], object]) -> tuple[str, ...]:
+    """Whoever mends the file wants to know all that is wrong with it, not the first thing."""
+    try:
+        check()
+    except ConfigurationError as error:
+        return error.problems
+    return ()
 
 
 def _own_settings(file: Mapping[str, object]) -> _OwnSettings:

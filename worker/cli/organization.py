@@ -38,8 +38,6 @@ def add(
     async def work(connection: Connection) -> bool:
         return await setup.add_organization(connection, organization, name, operator(actor), SOURCE)
 
-    if not setup.is_identifier(organization):
-        refuse("An organisation's ID has 1 to 64 letters, digits, dots, underscores, colons or hyphens.")
     if not in_transaction(work):
         refuse(f"The organisation {organization} is known already.")
     if as_json:

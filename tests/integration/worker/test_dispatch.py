@@ -18,7 +18,7 @@ from deploy.local.sandboxes.ledger import LedgerLine, documents_per_reference
 from deploy.local.sandboxes.tenants import Tenants, sample_tenants
 from deploy.local.services import Services
 from tests.events import approval
-from tests.scene import DISPATCH_ONLY, PATIENCE, Scene, fresh, own_scene
+from tests.scene import DISPATCH_ONLY, PATIENCE, Scene, fresh, own_scene, ready
 from worker.domain.switching import Phase
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -362,9 +362,7 @@ async def test_a_commit_wakes_the_lane_without_a_poll(scene: Scene) -> None:
     await scene.organization()
     async with scene.worker(poll_seconds=60.0) as worker:
         await scene.switch(True)
-        async with asyncio.timeout(PATIENCE):
-            while worker.waits_for():  # noqa: ASYNC110  # as whoever asks /readyz does
-                await asyncio.sleep(0.02)
+        await ready(worker)
         for name in (one, two):
             await scene.approve(approval(name))
             await scene.all_synced(name)
@@ -392,9 +390,7 @@ async def test_constant_wakes_do_not_keep_a_worker_from_looking_at_all_lanes(sce
     (name,) = fresh(1)
     await scene.organization()
     async with scene.worker() as worker:
-        async with asyncio.timeout(PATIENCE):
-            while worker.waits_for():  # noqa: ASYNC110  # as whoever asks /readyz does
-                await asyncio.sleep(0.02)
+        await ready(worker)
         waking = asyncio.create_task(_wake_without_end(scene))
         try:
             await stored(scene, name)

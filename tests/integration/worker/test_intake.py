@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
 from tests.events import Message, approval, event, toggle
-from tests.scene import INTAKE_ONLY, PATIENCE, Scene, fresh, own_brokers, own_database, own_scene
+from tests.scene import INTAKE_ONLY, PATIENCE, Scene, fresh, own_brokers, own_database, own_scene, ready
 from worker.batch import Channel, store_batch
 from worker.bootstrap import Worker
 
@@ -256,7 +256,7 @@ async def test_a_rebalance_in_the_middle_of_a_batch_loses_nothing_and_counts_not
             second = Worker(scene.settings.model_copy(update={"roles": INTAKE_ONLY}), scene.pool)
             stop = asyncio.Event()
             loops = [asyncio.create_task(loop(stop)) for loop in second.loops().values()]
-            await _until_ready(second)
+            await ready(second)
         await scene.approve(*messages[40:])
         await scene.all_read()
         stop.set()
@@ -264,12 +264,6 @@ async def test_a_rebalance_in_the_middle_of_a_batch_loses_nothing_and_counts_not
         await _until_committed(scene, scene.settings.kafka_group_id)
     assert await scene.fates() == {"approvals": 60, "toggles": 0, "duplicates": 0, "dead_letters": 0}
     await scene.everything_is_accounted_for()
-
-
-async def _until_ready(worker: Worker) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while worker.waits_for():  # noqa: ASYNC110  # as whoever asks /readyz does
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.promise("P1")

@@ -199,6 +199,14 @@ async def test_a_file_with_a_mistake_is_refused_in_one_sentence_each_and_nothing
     assert [entry["change"] for entry in await log_of(pool)] == ["organization_added"]
 
 
+async def test_all_mistakes_of_a_file_are_told_at_once(pool: Pool) -> None:
+    await add_organization(pool)
+    with pytest.raises(ConfigurationError) as refused:
+        await configure(pool, file=xledger_file(schedule="never", mapping={}, base_url="https://elsewhere.example"))
+    told = " ".join(refused.value.problems)
+    assert all(part in told for part in ("cron", "expense_types", "claimants", "elsewhere.example"))
+
+
 async def test_a_mistake_leaves_the_configuration_that_stands(pool: Pool) -> None:
     await set_up(pool)
     with pytest.raises(ConfigurationError):
@@ -250,3 +258,14 @@ async def test_an_organisation_is_added_once(pool: Pool) -> None:
 async def test_what_may_name_an_organisation(text: str, expected: bool) -> None:
     assert setup.is_identifier(text) is expected
     assert not setup.is_identifier(text + "\n")
+
+
+@pytest.mark.parametrize(("organization_id", "name"), [("hlf", " "), ("two words", "HLF"), ("", "HLF")])
+async def test_an_organisation_without_a_usable_name_or_id_is_refused(
+    pool: Pool, organization_id: str, name: str
+) -> None:
+    with pytest.raises(ConfigurationError):
+        async with transaction(pool) as connection:
+            await setup.add_organization(connection, organization_id, name, ADMIN, "cli")
+    async with acquire(pool) as connection:
+        assert await connection.fetchval("select count(*) from organization") == 0
