@@ -16,7 +16,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, Ka
 from worker import telemetry
 from worker.batch import Channel, Record, store_batch
 from worker.domain.retry import back_off
-from worker.persistence import persistently
+from worker.persistence import until_stopped
 from worker.store.database import DatabaseAwayError, Pool
 from worker.store.intake import Partition, Tally
 
@@ -48,7 +48,7 @@ class Intake:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set: the batch at hand is finished and committed first."""
-        await persistently("kafka", (KafkaError,), partial(self._consume, stop), stop)
+        await until_stopped("kafka", (KafkaError,), partial(self._consume, stop), stop)
 
     async def _consume(self, stop: asyncio.Event) -> None:
         consumer = self._consumer = self._make_consumer()

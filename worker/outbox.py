@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from schemas.cloudevent import CloudEvent, encode_binary
 from worker import telemetry
-from worker.persistence import persistently
+from worker.persistence import until_stopped
 from worker.store import outbox
 from worker.store.database import DatabaseAwayError, Pool, transaction
 from worker.store.outbox import WaitingDeadLetter, WaitingEvent
@@ -58,7 +58,7 @@ class OutboxPublisher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. A producer that failed is thrown away and made again."""
-        await persistently("kafka", (KafkaError,), partial(self._publish_until, stop), stop)
+        await until_stopped("kafka", (KafkaError,), partial(self._publish_until, stop), stop)
 
     async def _publish_until(self, stop: asyncio.Event) -> None:
         producer = self._make_producer()

@@ -43,3 +43,15 @@ async def persistently(
         reraise=True,
     )
     return await retrying(work)
+
+
+async def until_stopped(
+    service: str, errors: tuple[type[Exception], ...], work: Callable[[], Awaitable[None]], stop: asyncio.Event
+) -> None:
+    """For loops: `persistently`, and a service that is away when the worker is asked to stop is no failure."""
+    try:
+        await persistently(service, errors, work, stop)
+    except errors as error:
+        if not stop.is_set():
+            raise
+        log.warning("stopped_while_away", service=service, error=type(error).__name__)

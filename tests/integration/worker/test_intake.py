@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import asyncpg
 import pytest
 from confluent_kafka import Producer
+from structlog.testing import capture_logs
 
+from deploy.local.processes import free_port
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
 from tests.events import Message, approval, event, toggle
@@ -316,6 +318,13 @@ async def test_after_a_restart_of_the_broker_the_worker_reads_and_publishes_on_b
         assert told.count(b"reimbursement.synced.v1") >= len(names)
         assert len(await scene.published(scene.settings.dead_letter_topic)) >= 1
     assert len(await scene.documents("hlf", *names)) == len(names)
+
+
+async def test_a_worker_that_is_asked_to_stop_while_the_broker_is_away_ends_in_order(scene: Scene) -> None:
+    with capture_logs() as logs:
+        async with scene.worker(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}"):
+            await scene.organization()
+        assert {entry["event"] for entry in logs} >= {"stopped_while_away"}
 
 
 async def test_what_a_key_of_another_organisation_says_is_not_believed(scene: Scene) -> None:
