@@ -1,6 +1,7 @@
 """One broker, one PostgreSQL and both sandboxes a session; each test gets a database and topics of its own."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from itertools import count
 
@@ -13,12 +14,13 @@ from deploy.local.choice import MissingError
 from deploy.local.database import create_database, drop_database
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
-from deploy.local.topics import create_topics
+from deploy.local.topics import admin, create_topics
 from tests.scene import Scene, scene_settings
 from worker.store.database import Pool, open_pool
 from worker.store.migrate import migrate
 
-TEMPLATE = "accounting_sync_template"
+RUN = secrets.token_hex(4)
+"""In every name that is given on a server: a server from the environment may serve several runs at once."""
 _NUMBERS = count(1)
 
 
@@ -32,20 +34,22 @@ async def services() -> AsyncIterator[Services]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def template(services: Services) -> str:
+async def template(services: Services) -> AsyncIterator[str]:
     """The name of a migrated database that is cloned for each test."""
-    await create_database(services.database_url, TEMPLATE)
-    connection = await asyncpg.connect(sibling(services.database_url, TEMPLATE))
+    name = f"sync_template_{RUN}"
+    await create_database(services.database_url, name)
+    connection = await asyncpg.connect(sibling(services.database_url, name))
     try:
         await migrate(connection)
     finally:
         await connection.close()
-    return TEMPLATE
+    yield name
+    await drop_database(services.database_url, name)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def database_url(services: Services, template: str) -> AsyncIterator[str]:
-    name = f"accounting_sync_{next(_NUMBERS)}"
+    name = f"sync_test_{RUN}_{next(_NUMBERS)}"
     await create_database(services.database_url, name, template)
     yield sibling(services.database_url, name)
     await drop_database(services.database_url, name)
@@ -110,7 +114,8 @@ async def scene(
     central_process: SandboxProcess,
 ) -> AsyncIterator[Scene]:
     erps = {"xledger": xledger_process, "business_central": central_process}
-    settings = scene_settings(database_url, services.bootstrap_servers, f"t{next(_NUMBERS)}", erps)
+    prefix = f"t{RUN}-{next(_NUMBERS)}-"
+    settings = scene_settings(database_url, services.bootstrap_servers, prefix, erps)
     topics = [settings.approvals_topic, settings.toggles_topic, settings.dead_letter_topic, settings.outcomes_topic]
     await create_topics(
         services.bootstrap_servers, dict.fromkeys(topics, 2), {"max.message.bytes": str(4 * 1024 * 1024)}
@@ -121,3 +126,6 @@ async def scene(
     for erp in erps.values():
         await erp.set_faults()
         await erp.release()
+    if services.broker.cluster is None:  # somebody's own broker is left as it was
+        async with admin(services.bootstrap_servers) as client:
+            await client.delete_topics([topic for topic in await client.list_topics() if topic.startswith(prefix)])

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -312,7 +313,7 @@ async def own_scene(
     """A scene on services of the test's own. The database is migrated already."""
     from tests.conftest import CHANGE_SIGNALS
 
-    settings = scene_settings(database_url, bootstrap, f"o{next(_NUMBERS)}", dict(erps))
+    settings = scene_settings(database_url, bootstrap, f"o{secrets.token_hex(4)}-", dict(erps))
     topics = [settings.approvals_topic, settings.toggles_topic, settings.dead_letter_topic, settings.outcomes_topic]
     await create_topics(bootstrap, dict.fromkeys(topics, partitions), {"max.message.bytes": str(LONGEST_RECORD)})
     pool = await open_pool(database_url)
@@ -357,11 +358,11 @@ def scene_settings(database_url: str, bootstrap: str, prefix: str, erps: dict[st
     return Settings(
         database_url=SecretStr(database_url),
         kafka_bootstrap_servers=bootstrap,
-        kafka_group_id=f"{prefix}-group",
-        approvals_topic=f"{prefix}-approved",
-        toggles_topic=f"{prefix}-toggled",
-        dead_letter_topic=f"{prefix}-dead-letter",
-        outcomes_topic=f"{prefix}-outcome",
+        kafka_group_id=f"{prefix}group",
+        approvals_topic=f"{prefix}approved",
+        toggles_topic=f"{prefix}toggled",
+        dead_letter_topic=f"{prefix}dead-letter",
+        outcomes_topic=f"{prefix}outcome",
         credentials_key=SecretStr(base64.b64encode(KEY).decode()),
         erp_allowed_hosts=frozenset(allowed_host(erp) for erp in erps.values()),
         lease_seconds=3.0,
