@@ -56,10 +56,17 @@ def write(directory: Path) -> None:
     """Makes the directory hold what is rendered, and no other JSON."""
     for name in stale(directory):
         (directory / name).unlink(missing_ok=True)
-    for name, text in render().items():
+    export(directory)
+
+
+def export(directory: Path) -> list[str]:
+    """Writes what is rendered beside whatever the directory holds, and answers the paths. Raises OSError."""
+    rendered = render()
+    for name, text in rendered.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    return sorted(rendered)
 
 
 def main(arguments: list[str]) -> int:

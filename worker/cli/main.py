@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from worker.cli import connector, dead_letter, item, log, migrate, organization, sync, worker
+from worker.cli import connector, contracts, dead_letter, item, log, migrate, organization, sync, worker
 from worker.cli.answering import run_safely
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(sync.app, name="sync")
 app.add_typer(item.app, name="item")
 app.add_typer(dead_letter.app, name="dead-letter")
 app.add_typer(log.app, name="log")
+app.add_typer(contracts.app, name="contracts")
 
 
 def main() -> None:

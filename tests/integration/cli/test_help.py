@@ -15,7 +15,7 @@ IN_THE_INTERFACE = {
     "migrate up", "migrate status", "worker run", "organization add", "organization list", "connector configure",
     "connector test", "connector show", "connector preview", "connector enable", "connector disable", "sync run",
     "sync show", "item list", "item show", "item retry", "item handled-elsewhere", "dead-letter list",
-    "dead-letter show", "log list", "log verify",
+    "dead-letter show", "log list", "log verify", "contracts export",
 }  # fmt: skip
 WITHOUT_JSON = {"worker run"}
 ATTRIBUTED = {"connector enable", "connector disable", "sync run", "item retry", "item handled-elsewhere"}
