@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.outcome import RunCounts, SyncRunFinished
+from worker.domain.release import marks_at_run
 from worker.domain.switching import Actor, ConnectorFlag, Phase, Role
 from worker.store import connectors, intake, outbox, sync_log
 from worker.store import runs as run_store
@@ -37,7 +38,7 @@ async def start_run(
     run = widened or await run_store.start(
         connection, organization_id=organization_id, kind=kind, connector=flag.kind, requested_by=actor.id, mark=mark
     )
-    await run_store.release(connection, run)
+    await run_store.release(connection, run, marks_at_run(flag.marks, run.mark))
     await _log_start(connection, run, actor, source, joined=widened is not None)
     await intake.wake_lanes(connection, [organization_id])
     return run

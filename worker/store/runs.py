@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from worker.domain.release import Marks
 from worker.store.database import Connection, fetch_one
 from worker.store.queries import load
 
@@ -76,9 +77,9 @@ async def widen(connection: Connection, organization_id: str, mark: int) -> Run 
     return Run.from_row(row) if row else None
 
 
-async def release(connection: Connection, run: Run) -> None:
+async def release(connection: Connection, run: Run, marks: Marks) -> None:
     """What the run takes may be claimed."""
-    await connection.execute(_SQL["release"], run.organization_id, run.connector, run.mark)
+    await connection.execute(_SQL["release"], run.organization_id, run.connector, marks.released_through)
 
 
 async def remaining(connection: Connection, run: Run) -> int:

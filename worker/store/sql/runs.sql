@@ -16,7 +16,7 @@ returning organization_id, run_id, kind, connector, requested_by, mark, started_
           unknown, remaining;
 
 -- release: how far runs have released
-update connector set released_through = greatest(released_through, $3) where (organization_id, kind) = ($1, $2);
+update connector set released_through = $3 where (organization_id, kind) = ($1, $2);
 
 -- remaining: what the run has still to bring to an end
 select (select count(*) from item i where i.organization_id = r.organization_id and i.state = 'pending' and i.seq <= r.mark)
