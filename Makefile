@@ -7,9 +7,10 @@ BIN := .venv/bin
 ONCE ?=
 TESTS ?= tests
 JOBS ?= 2
+VARIANT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock migrate-check clean
+.PHONY: help setup run test chaos model mutants check format lock migrate-check clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,6 +24,15 @@ run: setup ## Run everything on this machine and play the sample; ONCE=1 exits a
 test: setup ## Run the whole test suite against real services; TESTS=tests/unit runs a part, JOBS=1 one at a time
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
+chaos: setup ## Fault batteries, 45 min at most; BATTERY=kills SCALE=0.1 SEED=7 runs a part, or the same choices again
+	@$(BIN)/python -m tests.chaos $(BATTERY) $(if $(SCALE),--scale $(SCALE)) $(if $(SEED),--seed $(SEED))
+
+model: setup ## Check the protocol's model exhaustively, and that each mechanism is missed; VARIANT=no-quarantine tells one in full
+	@$(BIN)/python -m tests.model $(VARIANT)
+
+mutants: setup ## Change the domain's decisions one by one, and see that its unit tests notice at least 90 % of it
+	@$(BIN)/python -m tests.unit.domain.mutation --jobs $(JOBS)
+
 check: setup ## Format, lint, types, import contracts, migrations, generated files, dependency audit
 	@$(BIN)/python deploy/local/check.py
 
@@ -34,4 +44,4 @@ lock: setup ## Resolve the packages again into requirements.lock (needs uv)
 		--output-file requirements.lock --quiet
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .cache mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -100,9 +100,14 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The ERP may or may not have it. `evidence` says what was seen, without quoting content."""
+    """The ERP may or may not have it. `evidence` says what was seen, without quoting content.
+
+    `conflict` is there where the ERP holds another document under the reference: a person has to compare the two, and
+    `evidence` says the values of both.
+    """
 
     evidence: str
+    conflict: Document | None = None
 
 
 PostOutcome = Posted | Accepted | NotSent | Rejected | Unavailable | Unknown
@@ -121,11 +126,14 @@ class Found:
 class Staged:
     """The reference stands in the ERP's import, neither a document nor refused yet."""
 
+    document: Document
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRefused:
     """The ERP's import refused the reference."""
 
+    document: Document
     code: str
     message: str
 
@@ -156,10 +164,17 @@ class Permit(Protocol):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the ERP bears. `concurrency` is requests at once; `longest_request_life` is how long after the
-    client gave up a request may still be applied."""
+    client gave up a request may still be applied, and how long a document may stay unseen by look-ups.
+
+    `refuses_duplicates`: the ERP itself refuses a second document with the same reference, whenever it comes, so
+    sending the same request again is the look-up. `longest_import` is how long a staged import may take before people
+    are told.
+    """
 
     concurrency: int
     longest_request_life: timedelta
+    refuses_duplicates: bool = False
+    longest_import: timedelta = timedelta(hours=1)
 
 
 class AccountingConnector(Protocol):
@@ -212,6 +227,12 @@ class ConnectorFactory(Protocol):
     @property
     def secret_fields(self) -> frozenset[str]:
         """The keys of `credentials`, all required, each encrypted by itself."""
+        ...
+
+    @property
+    def ledger_fields(self) -> frozenset[str]:
+        """The settings that name the ledger: another value is another ledger, which knows nothing of what the first
+        one was sent."""
         ...
 
     def validate(self, settings: Mapping[str, object], environment: Environment) -> None:

@@ -1,7 +1,7 @@
 """The one HTTP policy: where requests may go, how long and how much they may take, and what may be said about failures.
 
 What comes back is a value. The distinction that matters is `NotDelivered` (certainly not processed) against
-`Uncertain`; it rests on whether the request's head was handed to the connection, never on the class of an
+`Uncertain`; it rests on whether any of the request was handed to the connection, never on the class of an
 exception: a reset looks the same before and after the server ran the request, and so does a kept-alive
 connection that the server had closed.
 """
@@ -20,6 +20,7 @@ from typing import Final, Literal, NoReturn
 import aiohttp
 from yarl import URL
 
+from connectors.activity import is_heard_of
 from connectors.contract import Permit
 from connectors.hosts import AllowedHosts
 
@@ -84,8 +85,19 @@ class _TooLargeError(Exception):
 
 @dataclass(slots=True)
 class _Flight:
+    """`may_have_left`: something was handed to the connection. `is_refused`: the permit ended before that."""
+
     permit: Permit | None
-    head_written: bool = False
+    has_body: bool
+    may_have_left: bool = False
+    is_refused: bool = False
+
+    def leave(self) -> None:
+        """Raises _PermitEndedError. What has begun to leave goes on: the rest of a body can't be kept back."""
+        if self.permit is not None and not self.may_have_left and not self.permit.is_valid():
+            self.is_refused = True
+            raise _PermitEndedError
+        self.may_have_left = True
 
 
 class HttpClient:
@@ -104,7 +116,11 @@ class HttpClient:
             return NotDelivered(f"the address {refusal}")
         if permit is not None and not permit.is_valid():
             return NotDelivered(PERMIT_ENDED)
-        return await self._exchange(request, _Flight(permit))
+        is_heard_of(within=self._timeouts.total)
+        try:
+            return await self._exchange(request, _Flight(permit, has_body=bool(request.body)))
+        finally:
+            is_heard_of()
 
     async def close(self) -> None:
         if self._session is not None:
@@ -122,11 +138,9 @@ class HttpClient:
                 trace_request_ctx=flight,
             ) as response:
                 return Answer(response.status, _lower(response.headers), await _read(response))
-        except _PermitEndedError:
-            return NotDelivered(PERMIT_ENDED)
-        except (aiohttp.ClientError, OSError, TimeoutError, _TooLargeError) as error:
-            evidence = _evidence(error)
-        return Uncertain(evidence) if flight.head_written else NotDelivered(evidence)
+        except (_PermitEndedError, aiohttp.ClientError, OSError, TimeoutError, _TooLargeError) as error:
+            evidence = PERMIT_ENDED if flight.is_refused else _evidence(error)
+        return Uncertain(evidence) if flight.may_have_left else NotDelivered(evidence)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -169,15 +183,21 @@ def retry_after_from(answer: Answer) -> timedelta | None:
 
 
 def _last_moment() -> aiohttp.TraceConfig:
+    """Where a request can still turn back. Its head is kept until its first bytes of body are written with it, so for a
+    body the very last moment is the one before those: nothing is awaited between the permit's answer and the write."""
+
     async def before_head(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        # Runs after waiting for a connection, right before the head is handed over: the last point to turn back.
         flight: _Flight = context.trace_request_ctx
-        if flight.permit is not None and not flight.permit.is_valid():
-            raise _PermitEndedError
-        flight.head_written = True
+        if not flight.has_body:
+            flight.leave()
+
+    async def before_body(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        flight: _Flight = context.trace_request_ctx
+        flight.leave()
 
     config = aiohttp.TraceConfig()
     config.on_request_headers_sent.append(before_head)
+    config.on_request_chunk_sent.append(before_body)
     return config
 
 

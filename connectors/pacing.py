@@ -5,10 +5,15 @@ from types import TracebackType
 
 from aiolimiter import AsyncLimiter
 
+from connectors.activity import is_heard_of
+
 _HEADROOM = 0.9
 """The ERP counts what others send under the same user too, and its window is not ours."""
 
 _BURST_SHARE = 0.1
+
+_LONGEST_REQUEST = 1200.0
+"""Seconds for which others may keep the gate, with the longest time-outs that can be configured."""
 
 
 class Pace:
@@ -16,12 +21,15 @@ class Pace:
     `concurrency` run at once."""
 
     def __init__(self, *, requests: int, seconds: float, concurrency: int) -> None:
+        self._seconds = seconds
         self._gate = asyncio.Semaphore(concurrency)
         self._limiter = limiter_within(requests * _HEADROOM, seconds)
 
     async def __aenter__(self) -> None:
+        is_heard_of(within=_LONGEST_REQUEST)
         await self._gate.acquire()
         try:
+            is_heard_of(within=self._seconds)
             await self._limiter.acquire()
         except BaseException:
             self._gate.release()

@@ -172,6 +172,8 @@ class Scene:
     async def published(self, topic: str) -> list[ConsumerRecord]:
         """Everything that is on the topic now."""
         ends = await self.ends(topic)
+        if not ends:  # aiokafka's consumer raises CancelledError when it is stopped right after its start
+            return []
         found: list[ConsumerRecord] = []
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.settings.kafka_bootstrap_servers,
@@ -201,7 +203,7 @@ class Scene:
         rows = await self.fetch("select * from intake_position")
         return {TopicPartition(row["topic"], row["partition"]): row for row in rows}
 
-    async def all_read(self) -> None:
+    async def all_read(self, patience: float = PATIENCE) -> None:
         """Waits until everything on both topics is stored."""
         ends = await self.ends()
 
@@ -209,7 +211,7 @@ class Scene:
             positions = await self.positions()
             return all(place in positions and positions[place]["next_offset"] >= end for place, end in ends.items())
 
-        await self.until(are_stored)
+        await self.until(are_stored, patience)
 
     async def fates(self) -> dict[str, int]:
         """How many records became what, over all partitions."""
@@ -276,13 +278,13 @@ class Scene:
         assert entry is not None
         return entry
 
-    async def until(self, condition: Callable[[], Awaitable[T]]) -> T:
+    async def until(self, condition: Callable[[], Awaitable[T]], patience: float = PATIENCE) -> T:
         """What `condition` answers once that is true. It is asked again at every change in the database."""
         changed = asyncio.Event()
         listener = await asyncpg.connect(self.settings.database_url.get_secret_value())
         try:
             await listener.add_listener("test_change", lambda *_: changed.set())
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 while True:
                     changed.clear()
                     answer = await condition()
@@ -344,13 +346,15 @@ async def own_database() -> AsyncIterator[PostgresCluster]:
 
 
 @asynccontextmanager
-async def own_brokers(number: int = 1) -> AsyncIterator[KafkaCluster]:
+async def own_brokers(number: int = 1, *, with_detours: bool = False) -> AsyncIterator[KafkaCluster]:
     """Brokers of the test's own, so that they may be killed."""
     machine = await asyncio.to_thread(probe, os.environ)
     java = machine.java.program if machine.java else Path("java")
     async with RunFolder.open() as folder:
         jars = await kafka_jars.fetch(folder, machine.maven or Path("mvn"))
-        async with KafkaCluster.start(folder, brokers=number, jars=jars, java=java) as cluster:
+        async with KafkaCluster.start(
+            folder, brokers=number, jars=jars, java=java, with_detours=with_detours
+        ) as cluster:
             yield cluster
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from connectors.account_mapping import AccountMapping
 from connectors.contract import AccountingConnector, ConfigurationError, ConnectorFactory, Environment
 from connectors.mapping import validate_mapping
+from worker.progress import Pulse
 from worker.store import connectors
 from worker.store.connectors import Configuration
 from worker.store.database import Connection
 from worker.vault import Vault
+from worker.watched_connector import WatchedConnector
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,18 @@ class Adapter:
 class Adapters:
     """Makes adapters. Decrypted credentials live in the adapter alone."""
 
-    def __init__(self, factories: Mapping[str, ConnectorFactory], vault: Vault, environment: Environment) -> None:
+    def __init__(
+        self,
+        factories: Mapping[str, ConnectorFactory],
+        vault: Vault,
+        environment: Environment,
+        pulse: Pulse | None = None,
+    ) -> None:
+        """`pulse` watches the calls of every connector that is made here."""
         self.factories = factories
         self.environment = environment
         self._vault = vault
+        self._pulse = pulse or Pulse()
 
     def factory(self, kind: str) -> ConnectorFactory:
         """Raises ConfigurationError for a kind that is not installed."""
@@ -44,11 +54,12 @@ class Adapters:
         if configuration is None:
             raise ConfigurationError([f"No {kind} connector is configured for {organization_id}. Configure it first."])
         secrets = await connectors.read_secrets(connection, organization_id, kind)
-        return self._adapter(configuration, self._vault.unlock(organization_id, kind, secrets))
+        return self._adapter(organization_id, configuration, self._vault.unlock(organization_id, kind, secrets))
 
-    def _adapter(self, configuration: Configuration, credentials: Mapping[str, str]) -> Adapter:
+    def _adapter(self, organization_id: str, configuration: Configuration, credentials: Mapping[str, str]) -> Adapter:
         mapping = validate_mapping(configuration.mapping)
         connector = self.factory(configuration.kind).connect(
             configuration.settings, credentials, mapping, self.environment
         )
-        return Adapter(configuration.kind, configuration.version, connector, mapping, configuration.time_zone)
+        watched = WatchedConnector(connector, organization_id, self._pulse)
+        return Adapter(configuration.kind, configuration.version, watched, mapping, configuration.time_zone)

@@ -13,15 +13,20 @@ import structlog
 
 from connectors.contract import ConnectorFactory, Environment
 from worker.adapters import Adapters
+from worker.alarms import Alarms
+from worker.audit import Auditor, Inspection
 from worker.batch import Channel
 from worker.dispatch import Dispatcher
 from worker.drain import Workshop
+from worker.inspections import LaneInspection, OutboxInspection, PoolInspection, own_connection, own_reader
 from worker.intake import Intake
-from worker.kafka import make_consumer, make_producer
+from worker.kafka import make_consumer, make_producer, make_reader
+from worker.lag import LagInspection
 from worker.lanes import LaneKeeper
 from worker.outbox import OutboxPublisher
 from worker.persistence import persistently
 from worker.probes import Probes
+from worker.progress import LoopName, Pulse
 from worker.schedule import Scheduler
 from worker.settings import Settings, WorkerRole
 from worker.settler import Settler
@@ -29,12 +34,15 @@ from worker.store.database import DatabaseAwayError, Pool, open_pool
 from worker.store.notifications import LANE_CHANNEL, OUTBOX_CHANNEL, Callback, Notifications
 from worker.supervisor import Loop, Supervisor
 from worker.vault import Vault
+from worker.watchdog import BlockedLoopGuard, Watchdog
 
 log = structlog.get_logger(__name__)
 
 LANES_AT_ONCE = 200
 POOL_SIZE = 16
+POLLS_PER_ALARM = 6
 ALLOCATIONS_PER_COLLECTION = 50_000
+SECONDS_BEYOND_SHUTDOWN = 10.0
 
 
 def installed_connectors() -> Mapping[str, ConnectorFactory]:
@@ -45,9 +53,9 @@ def installed_connectors() -> Mapping[str, ConnectorFactory]:
     return {str(factory.kind): factory for factory in factories}
 
 
-def make_adapters(settings: Settings) -> Adapters:
+def make_adapters(settings: Settings, pulse: Pulse | None = None) -> Adapters:
     environment = Environment(extra_allowed_hosts=settings.erp_allowed_hosts)
-    return Adapters(installed_connectors(), Vault(settings.credentials_key_bytes), environment)
+    return Adapters(installed_connectors(), Vault(settings.credentials_key_bytes), environment, pulse)
 
 
 @asynccontextmanager
@@ -67,17 +75,22 @@ async def database(settings: Settings, *, patient: bool) -> AsyncIterator[Pool]:
 
 async def run_worker(settings: Settings) -> int:
     """Runs the roles of the settings until a signal asks to stop; answers the exit status."""
-    async with database(settings, patient=True) as pool:
-        worker = Worker(settings, pool)
-        probes = Probes(settings.http_host, settings.probe_port, worker.waits_for)
-        await probes.start()
-        _calm_the_collector()
-        log.info("worker_started", worker_id=str(worker.worker_id), roles=sorted(settings.roles))
-        try:
-            return await Supervisor(worker.loops()).run()
-        finally:
-            await probes.stop()
+    probes = Probes(settings.http_host, settings.probe_port)
+    guard = BlockedLoopGuard(timedelta(seconds=settings.stall_seconds))
+    await probes.start()
+    guard.start()
+    try:
+        async with database(settings, patient=True) as pool:
+            worker = probes.worker = Worker(settings, pool)
+            _calm_the_collector()
+            log.info("worker_started", worker_id=str(worker.worker_id), roles=sorted(settings.roles))
+            grace = timedelta(seconds=settings.shutdown_seconds + SECONDS_BEYOND_SHUTDOWN)
+            status = await Supervisor(worker.loops(), grace).run()
             log.info("worker_stopped", worker_id=str(worker.worker_id))
+            return status
+    finally:
+        guard.stop()
+        await probes.stop()
 
 
 class Worker:
@@ -88,12 +101,19 @@ class Worker:
         self._settings = settings
         self._pool = pool
         self._poll = timedelta(seconds=settings.poll_seconds)
+        self._pulse = Pulse()
+        self._inspections: list[Inspection] = []
+        self._connecting = partial(own_connection, settings.database_url.get_secret_value())
+        self._reading = partial(own_reader, partial(make_reader, settings))
         self._intake = self._make_intake() if WorkerRole.INTAKE in settings.roles else None
         self._callbacks: dict[str, Callback] = {}
         self._loops: dict[str, Loop] = {}
         self._wire()
-        self._notifications = Notifications(settings.database_url.get_secret_value(), self._callbacks)
+        self._notifications = Notifications(
+            settings.database_url.get_secret_value(), self._callbacks, self._pulse.of(LoopName.NOTIFICATIONS)
+        )
         self._loops["notifications"] = self._notifications.run
+        self._watch(timedelta(seconds=settings.stall_seconds))
 
     def loops(self) -> Mapping[str, Loop]:
         return self._loops
@@ -103,6 +123,14 @@ class Worker:
         if self._intake and not self._intake.is_assigned():
             waits.append("kafka")
         return waits
+
+    def why_stalled(self) -> str | None:
+        return self._pulse.stall.why if self._pulse.stall else None
+
+    def _watch(self, patience: timedelta) -> None:
+        inspections = [*self._inspections, PoolInspection(self._connecting, self._pool)]
+        self._loops["audit"] = Auditor(inspections, patience, self._pulse, self._pulse.of(LoopName.AUDIT)).run
+        self._loops["watchdog"] = Watchdog(self._pulse, patience).run
 
     def _wire(self) -> None:
         roles = self._settings.roles
@@ -117,35 +145,46 @@ class Worker:
             self._loops["outbox"] = publisher.run
             self._callbacks[OUTBOX_CHANNEL] = publisher.wake
         if WorkerRole.SCHEDULE in roles:
-            self._loops["schedule"] = Scheduler(self._pool, self._poll).run
+            self._loops["schedule"] = Scheduler(self._pool, self._poll, self._pulse.of(LoopName.SCHEDULE)).run
+            alarm_beat = self._pulse.of(LoopName.ALARMS)
+            self._loops["alarms"] = Alarms(self._pool, self._poll * POLLS_PER_ALARM, alarm_beat).run
 
     def _make_intake(self) -> Intake:
         channels: dict[str, Channel] = {
             self._settings.approvals_topic: "approvals",
             self._settings.toggles_topic: "toggles",
         }
-        return Intake(partial(make_consumer, self._settings), self._pool, channels)
+        beat = self._pulse.of(LoopName.INTAKE)
+        intake = Intake(partial(make_consumer, self._settings), self._pool, channels, beat)
+        self._inspections.append(LagInspection(self._connecting, self._reading, list(channels), intake, self._pulse))
+        return intake
 
     def _make_dispatcher(self) -> Dispatcher:
         lease = timedelta(seconds=self._settings.lease_seconds)
         shop = Workshop(
             pool=self._pool,
             worker_id=self.worker_id,
-            adapters=make_adapters(self._settings),
-            settler=Settler(self._pool, self.worker_id),
+            adapters=make_adapters(self._settings, self._pulse),
+            settler=Settler(self._pool, self.worker_id, self._pulse.of(LoopName.SETTLER)),
             idle=lease,
+            pulse=self._pulse,
         )
         keeper = LaneKeeper(self._pool, self.worker_id, lease, LANES_AT_ONCE)
-        return Dispatcher(keeper, shop, lease=lease, poll=self._poll)
+        self._inspections.append(LaneInspection(self._connecting, self.worker_id, keeper, self._pulse))
+        shutdown = timedelta(seconds=self._settings.shutdown_seconds)
+        return Dispatcher(keeper, shop, lease=lease, poll=self._poll, shutdown=shutdown)
 
     def _make_publisher(self) -> OutboxPublisher:
-        return OutboxPublisher(
+        publisher = OutboxPublisher(
             self._pool,
             partial(make_producer, self._settings),
             outcomes_topic=self._settings.outcomes_topic,
             dead_letter_topic=self._settings.dead_letter_topic,
             poll=self._poll,
+            beat=self._pulse.of(LoopName.OUTBOX),
         )
+        self._inspections.append(OutboxInspection(self._connecting, self._reading, publisher, self._pulse))
+        return publisher
 
 
 def _calm_the_collector() -> None:

@@ -12,14 +12,15 @@ from connectors.reference import reference_of
 from schemas.approval import ReimbursementApproved
 from worker.adapters import Adapter
 from worker.store import items
-from worker.store.database import Pool, transaction
+from worker.store.database import Connection, Pool, transaction
 from worker.store.items import Attempt, Claim, OpenConnector, PendingItem
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An item that is ours to post, or that its mapping refuses."""
+    """An item that is ours to post through the adapter, or that its mapping refuses."""
 
+    adapter: Adapter
     attempt: Attempt
     posting: Posting | Rejected
 
@@ -36,6 +37,18 @@ class Reconfigured:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An item with what it would be sent as."""
+
+    claim: Claim
+    posting: Posting | Rejected
+
+    @property
+    def is_the_same_again(self) -> bool:
+        return self.claim.request_hash is not None and self.claim.request_hash == self.claim.item.request_hash
+
+
 async def claim(
     pool: Pool, worker_id: UUID, organization_id: str, fence: int, adapter: Adapter | None, limit: int
 ) -> list[Claimed] | Closed | Reconfigured:
@@ -46,28 +59,49 @@ async def claim(
             return Closed()
         if adapter is None or not _is_current(adapter, open_):
             return Reconfigured(open_.kind)
-        pending = await items.next_pending(connection, organization_id, open_, limit)
-        if not pending:
+        again = await _resendable(connection, organization_id, adapter, limit)
+        pending = await items.next_pending(connection, organization_id, open_, limit - len(again))
+        await items.resend(connection, organization_id, [one.claim.item.reimbursement_id for one in again])
+        drafts = again + [_draft(organization_id, item, adapter, in_doubt=False) for item in pending]
+        if not drafts:
             return []
-        postings = {item.reimbursement_id: _posting(item, adapter) for item in pending}
-        claims = [_claim(organization_id, item, postings[item.reimbursement_id]) for item in pending]
-        attempts = await items.claim(connection, organization_id, fence, worker_id, open_, claims)
-    return _in_order(pending, attempts, postings)
+        attempts = await items.claim(
+            connection,
+            organization_id,
+            fence,
+            worker_id,
+            open_,
+            adapter.connector.limits,
+            [one.claim for one in drafts],
+        )
+    return _claimed(adapter, drafts, attempts)
+
+
+async def _resendable(connection: Connection, organization_id: str, adapter: Adapter, limit: int) -> list[_Draft]:
+    """Unknown outcomes that sending the same request again resolves.
+
+    The ERP refuses only what is the same to it: where the mapping has changed since, the item is looked up instead.
+    """
+    if not adapter.connector.limits.refuses_duplicates:
+        return []
+    due = await items.due_resends(connection, organization_id, adapter.kind, limit)
+    drafts = [_draft(organization_id, item, adapter, in_doubt=True) for item in due]
+    changed = [one.claim.item.reimbursement_id for one in drafts if not one.is_the_same_again]
+    await items.look_up_instead(connection, organization_id, changed)
+    return [one for one in drafts if one.is_the_same_again]
 
 
 def _is_current(adapter: Adapter, open_: OpenConnector) -> bool:
     return (adapter.kind, adapter.version) == (open_.kind, open_.version)
 
 
-def _posting(item: PendingItem, adapter: Adapter) -> Posting | Rejected:
+def _draft(organization_id: str, item: PendingItem, adapter: Adapter, *, in_doubt: bool) -> _Draft:
     approval = ReimbursementApproved.from_canonical(item.content)
     mapped = map_to_posting(approval, adapter.mapping, adapter.time_zone)
-    return replace(mapped, attempt=item.attempt + 1) if isinstance(mapped, Posting) else mapped
-
-
-def _claim(organization_id: str, item: PendingItem, posting: Posting | Rejected) -> Claim:
+    posting = replace(mapped, attempt=item.attempt + 1) if isinstance(mapped, Posting) else mapped
+    request_hash = _request_hash(posting) if isinstance(posting, Posting) else None
     reference = reference_of(organization_id, item.reimbursement_id)
-    return Claim(item, reference, _request_hash(posting) if isinstance(posting, Posting) else None)
+    return _Draft(Claim(item, reference, request_hash, in_doubt), posting)
 
 
 def _request_hash(posting: Posting) -> bytes:
@@ -76,12 +110,7 @@ def _request_hash(posting: Posting) -> bytes:
     return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).digest()
 
 
-def _in_order(
-    pending: Sequence[PendingItem], attempts: Sequence[Attempt], postings: dict[str, Posting | Rejected]
-) -> list[Claimed]:
+def _claimed(adapter: Adapter, drafts: Sequence[_Draft], attempts: Sequence[Attempt]) -> list[Claimed]:
     by_id = {attempt.reimbursement_id: attempt for attempt in attempts}
-    return [
-        Claimed(by_id[item.reimbursement_id], postings[item.reimbursement_id])
-        for item in pending
-        if item.reimbursement_id in by_id
-    ]
+    ids = ((one.claim.item.reimbursement_id, one.posting) for one in drafts)
+    return [Claimed(adapter, by_id[item_id], posting) for item_id, posting in ids if item_id in by_id]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worker.domain.states import CLOSABLE_BY_A_PERSON, RETRYABLE_BY_A_PERSON, ItemState
+from worker.domain.states import ASKABLE_BY_A_PERSON, CLOSABLE_BY_A_PERSON, RETRYABLE_BY_A_PERSON, ItemState
 from worker.domain.switching import Actor
 from worker.store import intake, items, sync_log
 from worker.store.database import Connection
@@ -35,17 +35,27 @@ class _Case:
 async def retry(
     connection: Connection, organization_id: str, reimbursement_id: str, *, actor: Actor, reason: str, source: str
 ) -> Decided | NotDecided:
-    """A rejected item becomes pending again, in its old place."""
+    """A rejected item becomes pending again, in its old place. One whose outcome is unknown is not sent for that: it is
+    looked up once more."""
     case = _Case(organization_id, reimbursement_id, actor, reason, source)
     state = await items.lock_state(connection, organization_id, reimbursement_id)
     refusal = _refusal(case, state)
-    if not refusal and state not in RETRYABLE_BY_A_PERSON:
-        refusal = f"{reimbursement_id} is {_said(state)}, and only what was rejected can be retried."
+    if not refusal and state not in RETRYABLE_BY_A_PERSON | ASKABLE_BY_A_PERSON:
+        refusal = f"{reimbursement_id} is {_said(state)}, and only what was rejected or is unknown can be retried."
     if refusal:
         return await _refuse(connection, case, "retry_refused", state, refusal)
-    await items.retry(connection, organization_id, reimbursement_id)
-    await _log(connection, case, "item_retried", ItemState.PENDING, reason)
+    decided = await _try_again(connection, case, state)
     await intake.wake_lanes(connection, [organization_id])
+    return decided
+
+
+async def _try_again(connection: Connection, case: _Case, state: ItemState | None) -> Decided:
+    if state in ASKABLE_BY_A_PERSON:
+        await items.ask_again(connection, case.organization_id, case.reimbursement_id)
+        await _log(connection, case, "item_look_up_requested", state, case.reason)
+        return Decided(ItemState.UNKNOWN)
+    await items.retry(connection, case.organization_id, case.reimbursement_id)
+    await _log(connection, case, "item_retried", ItemState.PENDING, case.reason)
     return Decided(ItemState.PENDING)
 
 

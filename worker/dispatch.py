@@ -10,6 +10,7 @@ import structlog
 
 from worker.drain import Drain, Workshop
 from worker.lanes import Lane, LaneKeeper
+from worker.progress import LoopName
 from worker.store import connectors
 from worker.store.database import DatabaseAwayError, acquire, transaction
 from worker.telemetry import failure
@@ -18,17 +19,22 @@ from worker.toggles import finish_switching_off
 log = structlog.get_logger(__name__)
 
 RENEWALS_PER_LEASE = 4
-SHUTDOWN_SECONDS = 8.0
+SETTLING_SECONDS = 5.0
 
 
 class Dispatcher:
     """This worker's share of all lanes."""
 
-    def __init__(self, keeper: LaneKeeper, workshop: Workshop, *, lease: timedelta, poll: timedelta) -> None:
+    def __init__(
+        self, keeper: LaneKeeper, workshop: Workshop, *, lease: timedelta, poll: timedelta, shutdown: timedelta
+    ) -> None:
+        """`shutdown`: how long calls in flight get to come to their end once the worker is asked to stop."""
+        self._shutdown = shutdown
         self._keeper = keeper
         self._shop = workshop
         self._lease = lease
         self._poll = poll
+        self._beat = workshop.pulse.of(LoopName.DISPATCH)
         self._hints: set[str] = set()
         self._look_at_all = True
         self._next_look = 0.0
@@ -65,8 +71,10 @@ class Dispatcher:
     async def _try_once(self, stop: asyncio.Event) -> None:
         try:
             await self._run_once(stop)
+            self._beat(in_vain=False)
         except DatabaseAwayError as error:
             log.warning("lanes_wait_for_database", error=str(error))
+            self._beat(rests=1.0, in_vain=True)
             self._look_at_all = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
@@ -80,8 +88,10 @@ class Dispatcher:
             self._look_at_all |= self._keeper.is_full
         if hints is None:
             await self._finish_switching_off()
+        wait = max(self._next_look - time.monotonic(), 0.0)
+        self._beat(rests=wait)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), max(self._next_look - time.monotonic(), 0.0))
+            await asyncio.wait_for(self._woken.wait(), wait)
 
     def _hints_at(self, now: float) -> set[str] | None:
         """Whose lanes to look at; None: all. That comes round with every poll, however often somebody wakes us."""
@@ -99,7 +109,8 @@ class Dispatcher:
 
     async def _drain(self, lane: Lane, drain: Drain) -> None:
         try:
-            await drain.run()
+            with self._shop.pulse.watching(LoopName.DRAIN, lane.organization_id) as beat:
+                await drain.run(beat)
         except Exception as error:  # noqa: BLE001  # one lane's bug must not end the others; the lane is tried again
             log.error("drain_failed", organization_id=lane.organization_id, **failure(error))
             await drain.finish()
@@ -122,8 +133,11 @@ class Dispatcher:
                 await finish_switching_off(connection, organization_id, kind)
 
     async def _keep_renewing(self) -> None:
+        pause = self._lease.total_seconds() / RENEWALS_PER_LEASE
+        beat = self._shop.pulse.of(LoopName.RENEWAL)
         while True:
-            await asyncio.sleep(self._lease.total_seconds() / RENEWALS_PER_LEASE)
+            beat(rests=pause)
+            await asyncio.sleep(pause)
             try:
                 await self._keeper.renew()
             except DatabaseAwayError as error:
@@ -136,10 +150,16 @@ class Dispatcher:
             lane.wake.set()
 
     async def _let_finish(self) -> None:
-        """What has no answer by the end of the grace stays `sending`; whoever leases the lane next calls it unknown."""
+        """What has no answer by the end of the grace is given up and settled as unknown; what can't even be settled
+        stays `sending`, for whoever leases the lane next."""
         if not self._drains:
             return
-        _, late = await asyncio.wait(self._drains, timeout=SHUTDOWN_SECONDS)
+        _, late = await asyncio.wait(self._drains, timeout=self._shutdown.total_seconds())
+        for task in late:
+            self._drains[task].give_up()
+        if late:
+            log.warning("calls_given_up", lanes=len(late))
+            _, late = await asyncio.wait(late, timeout=SETTLING_SECONDS)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

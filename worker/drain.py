@@ -1,49 +1,40 @@
 """Emptying one lane: claim → post → settle, several at once, oldest first."""
 
 import asyncio
-import random
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import assert_never
 from uuid import UUID
 
 import structlog
 
-from connectors.contract import (
-    Accepted,
-    ConfigurationError,
-    NotSent,
-    Permit,
-    Posted,
-    Posting,
-    PostOutcome,
-    Rejected,
-    Unavailable,
-    Unknown,
-)
-from worker import telemetry
+from connectors.contract import ConfigurationError
 from worker.adapters import Adapter, Adapters
 from worker.claiming import Claimed, Closed, Reconfigured, claim
-from worker.domain.retry import back_off
+from worker.delivery import Delivery
 from worker.domain.states import ItemState, judge_outcome
+from worker.lane_health import LaneHealth
 from worker.lanes import Lane
-from worker.reconcile import confirm_due
+from worker.progress import LONGEST_REST, Beat, Pulse, unwatched
+from worker.reconcile import look_up_due
 from worker.runs import finish_if_done
 from worker.settlement import settlement_of
 from worker.settler import Settler
 from worker.store import connectors, items
-from worker.store import lanes as lane_store
 from worker.store.database import DatabaseAwayError, Pool, acquire, transaction
-from worker.toggles import finish_switching_off, suspend
+from worker.suspension import probe
+from worker.telemetry import failure
+from worker.toggles import finish_switching_off
 from worker.vault import VaultError
 
 log = structlog.get_logger(__name__)
 
 FIRST_CLAIM = 1
 DATABASE_PAUSE = timedelta(seconds=1)
-SHORTEST_LOOK = 0.01
+FAILED_LOOK_PAUSE = timedelta(seconds=10)
+SHORTEST_LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +46,7 @@ class Workshop:
     adapters: Adapters
     settler: Settler
     idle: timedelta
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 class Drain:
@@ -64,22 +56,27 @@ class Drain:
         self._lane = lane
         self._shop = workshop
         self._stop = stop
+        self._health = LaneHealth(workshop.pool, lane)
+        self._beat: Beat = unwatched
         self._adapter: Adapter | None = None
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], Delivery] = {}
+        self._reading: asyncio.Task[None] | None = None
         self._next_look: float | None = 0.0
         self._has_failed_delivery = False
+        self._is_closed = False
 
     @property
     def is_idle(self) -> bool:
-        return not self._in_flight
+        return not self._in_flight and self._reading is None
 
     @property
     def leaves_nothing(self) -> bool:
         """Whether every item that was claimed is settled; one that is not is for whoever leases the lane next."""
-        return self.is_idle and not self._has_failed_delivery
+        return not self._in_flight and not self._has_failed_delivery
 
-    async def run(self) -> None:
+    async def run(self, beat: Beat = unwatched) -> None:
         """Ends once nothing is on the wire any more."""
+        self._beat = beat
         idle_since = time.monotonic()
         while self._goes_on():
             self._lane.wake.clear()
@@ -88,15 +85,26 @@ class Drain:
             wait = self._patience(idle_since)
             if wait <= 0 and self.is_idle and not self._lane.wake.is_set():
                 break
+            rest = min(max(wait, 0.0), LONGEST_REST)
+            self._beat(rests=rest)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._lane.wake.wait(), max(wait, 0.0))
+                await asyncio.wait_for(self._lane.wake.wait(), rest)
         await self.finish()
 
     async def finish(self) -> None:
-        """Lets what is on the wire come to its end."""
+        """Lets what is on the wire come to its end; what only reads is broken off."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
         while self._in_flight:
-            await asyncio.wait(self._in_flight)
+            self._beat(rests=LONGEST_REST)
+            await asyncio.wait(self._in_flight, timeout=LONGEST_REST)
         await self._drop_adapter()
+
+    def give_up(self) -> None:
+        """The worker leaves: what has no answer by now is settled as what it is."""
+        for delivery in self._in_flight.values():
+            delivery.give_up()
 
     def _goes_on(self) -> bool:
         return self._lane.permit.is_valid() and not self._stop.is_set()
@@ -104,28 +112,26 @@ class Drain:
     async def _try_once(self) -> bool:
         """Whether there was anything to do. A database that is away is waited for."""
         try:
-            return await self._run_once()
+            is_busy = await self._run_once()
         except DatabaseAwayError as error:
-            log.warning(
-                "lane_waits_for_database",
-                organization_id=self._lane.organization_id,
-                error=str(error),
-            )
-            self._lane.pause(DATABASE_PAUSE)
+            self._wait_for_database(error)
             return True
+        self._beat(in_vain=False)
+        return is_busy
 
     async def _run_once(self) -> bool:
         if self._lane.is_paused():
             return True
         claimed = await self._claim()
+        self._is_closed = isinstance(claimed, Closed)
         match claimed:
             case Closed():
                 await self._close()
-                return False
+                return not self.is_idle
             case Reconfigured(kind):
                 await self._reconfigure(kind)
                 return True
-        await self._confirm()
+        self._look_up()
         for one in claimed:
             self._start(one)
         if not claimed and self.is_idle:
@@ -146,14 +152,17 @@ class Drain:
         )
 
     async def _close(self) -> None:
-        """The connector is off or suspended: once nothing is on the wire, it is off."""
+        """The connector is off or suspended: once nothing is on the wire it is off, or tried now and then."""
         if not self.is_idle:
             return
         async with transaction(self._shop.pool) as connection:
             for view in await connectors.views(connection, self._lane.organization_id):
                 if not view.enabled and view.quiesced_at is None:
                     await finish_switching_off(connection, self._lane.organization_id, view.kind)
+            suspended = await connectors.due_probe(connection, self._lane.organization_id)
         await self._drop_adapter()
+        if suspended is not None:
+            self._read(probe(self._shop.pool, self._shop.adapters, self._lane.organization_id, suspended))
 
     async def _reconfigure(self, kind: str) -> None:
         """Requests on the wire keep the adapter they were made with; the next claim waits for them."""
@@ -164,27 +173,53 @@ class Drain:
             async with acquire(self._shop.pool) as connection:
                 self._adapter = await self._shop.adapters.make(connection, self._lane.organization_id, kind)
         except (ConfigurationError, VaultError) as error:
-            await self._suspend(kind, str(error))
+            await self._health.suspend(kind, str(error))
+        self._next_look = 0.0
         self._lane.wake.set()
 
-    async def _confirm(self) -> None:
-        """Looks at staged imports when the next is due (monotonic seconds; None: there are none)."""
-        if self._adapter is None or self._next_look is None or time.monotonic() < self._next_look:
-            return
-        hindrance = await confirm_due(self._shop.pool, self._shop.settler, self._lane.organization_id, self._adapter)
+    def _look_up(self) -> None:
+        """Asks about open questions, beside the posting, when the next is due (monotonic; None: there are none)."""
+        is_due = self._next_look is not None and time.monotonic() >= self._next_look
+        if self._adapter is not None and self._reading is None and is_due:
+            self._read(self._ask(self._adapter))
+
+    async def _ask(self, adapter: Adapter) -> None:
+        lane = self._lane
+        hindrance = await look_up_due(self._shop.pool, self._shop.settler, lane.organization_id, adapter)
         if hindrance is not None:
-            await self._heed(hindrance, self._adapter.kind)
+            delay = self._health.learn(hindrance)
+            await self._health.record(hindrance, adapter.kind, delay)
         async with acquire(self._shop.pool) as connection:
-            due_in = await items.next_confirmation(connection, self._lane.organization_id)
-        self._next_look = None if due_in is None else time.monotonic() + max(due_in.total_seconds(), SHORTEST_LOOK)
+            due_in = await items.next_look(connection, lane.organization_id, adapter.kind)
+        self._next_look = None
+        if due_in is not None:
+            self._look_by(time.monotonic() + max(due_in.total_seconds(), SHORTEST_LOOK))
+
+    def _look_by(self, moment: float) -> None:
+        self._next_look = moment if self._next_look is None else min(self._next_look, moment)
+
+    def _read(self, work: Coroutine[None, None, None]) -> None:
+        self._reading = asyncio.create_task(work)
+        self._reading.add_done_callback(self._has_read)
+
+    def _has_read(self, task: asyncio.Task[None]) -> None:
+        self._reading = None
+        self._lane.wake.set()
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, DatabaseAwayError):
+            self._wait_for_database(error)
+        elif error is not None:
+            log.error("look_up_failed", organization_id=self._lane.organization_id, **failure(error))
+            self._lane.pause(FAILED_LOOK_PAUSE)
 
     def _start(self, claimed: Claimed) -> None:
-        task = asyncio.create_task(self._deliver(claimed))
-        self._in_flight.add(task)
+        delivery = Delivery(claimed, self._lane.permit)
+        task = asyncio.create_task(self._deliver(delivery))
+        self._in_flight[task] = delivery
         task.add_done_callback(self._land)
 
     def _land(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        self._in_flight.pop(task)
         self._lane.wake.set()
         if not task.cancelled() and task.exception():
             self._has_failed_delivery = True
@@ -195,14 +230,18 @@ class Drain:
                 error=type(task.exception()).__name__,
             )
 
-    async def _deliver(self, claimed: Claimed) -> None:
+    async def _deliver(self, delivery: Delivery) -> None:
         """post → settle, and what the lane learns from it."""
-        outcome = await self._outcome(claimed)
-        delay = self._back_off(outcome)
-        verdict = judge_outcome(outcome, delay)
-        attempt = claimed.attempt
+        attempt, adapter = delivery.claimed.attempt, delivery.claimed.adapter
+        outcome = await delivery.outcome()
+        is_of_the_erp = delivery.tells_of_the_erp(outcome)
+        delay = self._health.learn(outcome) if is_of_the_erp else timedelta()
+        limits = adapter.connector.limits
+        verdict = judge_outcome(outcome, delay, limits, attempt.attempt, in_doubt=attempt.in_doubt)
         changed = await self._shop.settler.settle(settlement_of(attempt, ItemState.SENDING, verdict))
         self._lane.pause(delay)  # from now on, so that the item is due again by then and keeps its place
+        if verdict.is_open and verdict.due_in is not None:
+            self._look_by(time.monotonic() + verdict.due_in.total_seconds())
         log.info(
             "attempt_settled",
             organization_id=attempt.organization_id,
@@ -212,87 +251,32 @@ class Drain:
             outcome=verdict.outcome,
             late=not changed,
         )
-        await self._heed(outcome, attempt.connector)
-
-    async def _outcome(self, claimed: Claimed) -> PostOutcome:
-        if isinstance(claimed.posting, Rejected):
-            return claimed.posting
-        if self._adapter is None:
-            return NotSent("The connector was closed before anything was sent.")
-        with telemetry.POST_SECONDS.labels(claimed.attempt.connector).time():
-            return await _post(self._adapter, claimed.posting, self._lane.permit)
-
-    def _back_off(self, outcome: PostOutcome | NotSent | Unavailable) -> timedelta:
-        """The delay that an outcome asks for; a lane that waits already is not made to wait longer."""
-        if not isinstance(outcome, NotSent):
-            return timedelta()
-        if not self._lane.is_paused():
-            self._lane.failures += 1
-            self._lane.pause(back_off(self._lane.failures, random.random(), outcome.retry_after))  # noqa: S311  # spreads, hides nothing
-        return timedelta(seconds=max(self._lane.paused_until - time.monotonic(), 0))
-
-    async def _heed(self, outcome: PostOutcome | NotSent | Unavailable, kind: str) -> None:
-        match outcome:
-            case NotSent():
-                delay = self._back_off(outcome)
-                async with acquire(self._shop.pool) as connection:
-                    await lane_store.pause(
-                        connection, self._lane.organization_id, self._lane.fence, delay, self._lane.failures
-                    )
-            case Unavailable(reason):
-                await self._suspend(kind, reason)
-            case Unknown():
-                pass
-            case Accepted(_, check_after):
-                self._look_by(time.monotonic() + check_after.total_seconds())
-                await self._recover()
-            case Posted() | Rejected():
-                await self._recover()
-            case _:
-                assert_never(outcome)
-
-    def _look_by(self, moment: float) -> None:
-        self._next_look = moment if self._next_look is None else min(self._next_look, moment)
-
-    async def _recover(self) -> None:
-        """The ERP answers again."""
-        if not self._lane.failures:
-            return
-        self._lane.failures = 0
-        async with acquire(self._shop.pool) as connection:
-            await lane_store.clear_failures(connection, self._lane.organization_id, self._lane.fence)
-
-    async def _suspend(self, kind: str, reason: str) -> None:
-        async with transaction(self._shop.pool) as connection:
-            if await suspend(connection, self._lane.organization_id, kind, reason):
-                log.warning("connector_suspended", organization_id=self._lane.organization_id, connector=kind)
+        if is_of_the_erp:
+            await self._health.record(outcome, attempt.connector, delay)
 
     async def _finish_run(self) -> None:
         async with transaction(self._shop.pool) as connection:
             await finish_if_done(connection, self._lane.organization_id)
+
+    def _wait_for_database(self, error: DatabaseAwayError) -> None:
+        log.warning("lane_waits_for_database", organization_id=self._lane.organization_id, error=str(error))
+        self._lane.pause(DATABASE_PAUSE)
+        self._beat(in_vain=True)
 
     def _patience(self, idle_since: float) -> float:
         """Seconds to wait for a wake; 0 or less: the lane has been idle long enough."""
         now = time.monotonic()
         if self._lane.is_paused():
             return self._lane.paused_until - now
-        look = None if self._next_look is None or self._adapter is None else max(self._next_look - now, SHORTEST_LOOK)
+        idle = self._shop.idle.total_seconds()
+        until_look = idle if self._next_look is None else max(self._next_look - now, SHORTEST_LOOK)
         if not self.is_idle:
-            return look or self._shop.idle.total_seconds()
-        if look is None and self._lane.is_wanted_elsewhere:
-            return 0.0
-        return look or idle_since + self._shop.idle.total_seconds() - now
+            return min(until_look, idle)
+        if self._adapter is not None and until_look < idle:
+            return until_look
+        return 0.0 if self._is_closed or self._lane.is_wanted_elsewhere else idle_since + idle - now
 
     async def _drop_adapter(self) -> None:
         adapter, self._adapter = self._adapter, None
         if adapter is not None:
             await adapter.connector.close()
-
-
-async def _post(adapter: Adapter, posting: Posting, permit: Permit) -> PostOutcome:
-    """An adapter raises only for bugs; what it had sent by then nobody knows."""
-    try:
-        return await adapter.connector.post(posting, permit)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the outcome is unknown and must be recorded as such
-        log.error("adapter_failed", connector=adapter.kind, error=type(error).__name__)
-        return Unknown(f"The adapter failed with {type(error).__name__}.")

@@ -11,6 +11,7 @@ from connectors.mapping import map_to_posting, validate_mapping
 from schemas.approval import ReimbursementApproved
 from schemas.currency import amount_text
 from worker.domain.log_chain import LogEntry
+from worker.domain.look_up import IMPORT_OVERDUE
 from worker.domain.states import ItemState
 from worker.domain.switching import Phase
 from worker.store import connectors, dead_letters, reading, runs, sync_log
@@ -175,21 +176,31 @@ def _page(rows: list[T], limit: int) -> tuple[list[T], bool]:
     return rows[:limit], len(rows) > limit
 
 
-def waiting_for(state: ItemState, seq: int, views: Sequence[ConnectorView]) -> str | None:
+def waiting_for(row: ItemRow, views: Sequence[ConnectorView]) -> str | None:
     """What has to happen next, in words."""
-    match state:
+    match row.state:
         case ItemState.PENDING:
-            return _pending_for(seq, views)
+            return _pending_for(row.seq, views)
         case ItemState.SENDING:
             return "the ERP's answer"
         case ItemState.CONFIRMING:
-            return "the ERP's import to finish"
+            overdue = ", for too long: a person has to look for it there" if row.reason_code == IMPORT_OVERDUE else ""
+            return f"the ERP's import to finish{overdue}"
         case ItemState.REJECTED:
             return "a person: mend the cause and retry, or mark it as handled elsewhere"
         case ItemState.UNKNOWN:
-            return "a look-up at the ERP, or a person"
+            return _unknown_for(row, views)
         case ItemState.SYNCED | ItemState.HANDLED_ELSEWHERE:
             return None
+
+
+def _unknown_for(row: ItemRow, views: Sequence[ConnectorView]) -> str:
+    if row.is_for_a_person:
+        return "a person: compare with the ERP, then retry or mark it as handled elsewhere"
+    own = next((view for view in views if view.kind == row.connector), None)
+    if own is not None and own.phase is not Phase.ON:
+        return f"the {own.title} connector to be {'resumed' if own.enabled else 'enabled'}, then a look-up"
+    return "a look-up at the ERP"
 
 
 def _pending_for(seq: int, views: Sequence[ConnectorView]) -> str:
@@ -215,11 +226,13 @@ def _connector(view: ConnectorView, waiting: Sequence[WaitingRow]) -> ConnectorO
         enabled=view.enabled,
         phase=view.phase,
         in_flight=view.in_flight,
+        outcome_unknown=view.outcome_unknown,
         changed_by=view.changed_by,
         changed_at=view.changed_at,
         reason=view.reason,
         suspended_since=view.suspended_at,
         suspended_reason=view.suspended_reason,
+        next_probe_at=view.probe_at,
         quiesced_at=view.quiesced_at,
         release_policy=view.release_policy,
         schedule=view.schedule,
@@ -241,7 +254,8 @@ def _item(row: ItemRow, views: Sequence[ConnectorView]) -> ItemView:
         document=_document(row.document_number, row.document_id, row.document_url),
         reason=row.reason,
         reason_code=row.reason_code,
-        waiting_for=waiting_for(row.state, row.seq, views),
+        waiting_for=waiting_for(row, views),
+        due_at=row.due_at,
         connector=row.connector,
         reference=row.reference,
         approved_at=row.approved_at,

@@ -5,18 +5,20 @@ A failed batch is sought back to, so that the next fetch begins where this one d
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from worker import telemetry
 from worker.batch import Channel, Record, store_batch
 from worker.domain.retry import back_off
 from worker.persistence import until_stopped
+from worker.progress import Beat, unwatched
 from worker.store.database import DatabaseAwayError, Pool
 from worker.store.intake import Partition, Tally
 
@@ -24,27 +26,40 @@ log = structlog.get_logger(__name__)
 
 POLL_MILLISECONDS = 500
 BATCH_RECORDS = 2000
+SMALLEST_BATCH = 20
 BROKER_SECONDS = 20.0
 LONGEST_FETCH_SECONDS = 120.0
 LONGEST_RETRY = timedelta(seconds=5)
+
+T = TypeVar("T")
 
 
 class Intake:
     """One consumer of both topics."""
 
     def __init__(
-        self, make_consumer: Callable[[], AIOKafkaConsumer], pool: Pool, channels: Mapping[str, Channel]
+        self,
+        make_consumer: Callable[[], AIOKafkaConsumer],
+        pool: Pool,
+        channels: Mapping[str, Channel],
+        beat: Beat = unwatched,
     ) -> None:
         """`channels` says what each topic carries. A consumer that failed for good is thrown away and made again."""
         self._make_consumer = make_consumer
         self._consumer: AIOKafkaConsumer | None = None
         self._pool = pool
         self._channels = channels
+        self._beat = beat
         self._failures = 0
+        self._seat = _Seat()
 
     def is_assigned(self) -> bool:
-        """Whether the group has given this consumer partitions."""
-        return self._consumer is not None and bool(self._consumer.assignment())
+        """Whether the group has given this consumer its share, which is none where workers outnumber partitions."""
+        return self._consumer is not None and self._seat.is_taken
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """This consumer's partitions now."""
+        return self._consumer.assignment() if self._consumer else frozenset()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set: the batch at hand is finished and committed first."""
@@ -52,18 +67,28 @@ class Intake:
 
     async def _consume(self, stop: asyncio.Event) -> None:
         consumer = self._consumer = self._make_consumer()
+        self._seat = _Seat()
+        consumer.subscribe(list(self._channels), listener=self._seat)
         try:
-            await consumer.start()
+            await self._join(consumer, stop)
             while not stop.is_set():
-                await self._run_once(consumer)
+                await self._run_once(consumer, stop)
         finally:
             self._consumer = None
             await _leave(consumer)
 
-    async def _run_once(self, consumer: AIOKafkaConsumer) -> None:
-        fetched = await _fetch(consumer)
+    async def _join(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
+        """`start` waits for the group without limit."""
+        self._beat(rests=LONGEST_FETCH_SECONDS)
+        await _unless_stopped(consumer.start(), stop)
+
+    async def _run_once(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
+        self._beat(rests=LONGEST_FETCH_SECONDS)
+        fetched = await _fetch(consumer, stop, batch_size(self._failures))
+        self._beat()
         records = [record for partition in fetched.values() for record in partition]
         if not records:
+            self._beat(in_vain=False)
             return
         try:
             tallies = await store_batch(self._pool, records, self._channels)
@@ -71,6 +96,7 @@ class Intake:
             await self._go_back(consumer, fetched, error)
             return
         self._failures = 0
+        self._beat(in_vain=False)
         _count(tallies)
         await _commit(consumer, fetched)
 
@@ -80,22 +106,57 @@ class Intake:
         self._failures += 1
         delay = min(back_off(self._failures, random.random()), LONGEST_RETRY)  # noqa: S311  # spreads, hides nothing
         log.warning("batch_not_stored", error=str(error), retry_seconds=round(delay.total_seconds(), 2))
+        self._beat(rests=delay.total_seconds(), in_vain=True)
         for partition, records in fetched.items():
             if partition in consumer.assignment():
                 consumer.seek(partition, records[0].offset)
         await asyncio.sleep(delay.total_seconds())
 
 
-async def _fetch(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[Record]]:
-    """`getmany` may block without limit while partitions are reassigned; a consumer that does is made anew."""
+class _Seat(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Whether the group has told this consumer its share."""
+
+    def __init__(self) -> None:
+        self.is_taken = False
+
+    def on_partitions_revoked(self, _revoked: object) -> None:
+        self.is_taken = False
+
+    def on_partitions_assigned(self, _assigned: object) -> None:
+        self.is_taken = True
+
+
+def batch_size(failures: int) -> int:
+    """How many records to fetch after so many failures in a row: halved each time, since a short transaction gets
+    through where PostgreSQL comes and goes, and a long one never does."""
+    return max(BATCH_RECORDS >> failures, SMALLEST_BATCH)
+
+
+async def _fetch(
+    consumer: AIOKafkaConsumer, stop: asyncio.Event, most: int
+) -> Mapping[TopicPartition, Sequence[Record]]:
+    """`getmany` may block without limit while partitions are reassigned."""
+    fetching: Coroutine[None, None, Mapping[TopicPartition, Sequence[Record]]] = consumer.getmany(
+        timeout_ms=POLL_MILLISECONDS, max_records=most
+    )
+    return await _unless_stopped(fetching, stop) or {}
+
+
+async def _unless_stopped(work: Coroutine[None, None, T], stop: asyncio.Event) -> T | None:
+    """None where the worker is asked to stop first. A consumer that keeps us waiting for too long is made anew: raises
+    KafkaTimeoutError."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
-        async with asyncio.timeout(LONGEST_FETCH_SECONDS):
-            fetched: Mapping[TopicPartition, Sequence[Record]] = await consumer.getmany(
-                timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS
-            )
-    except TimeoutError:
-        raise KafkaTimeoutError from None
-    return fetched
+        await asyncio.wait({working, stopping}, timeout=LONGEST_FETCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        if stop.is_set():
+            return None
+        raise KafkaTimeoutError
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.wait({working, stopping})
 
 
 async def _commit(consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:

@@ -7,26 +7,37 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from worker.intake import BATCH_RECORDS
 from worker.settings import Settings
 
-SESSION_MS = 45_000
-HEARTBEAT_MS = 5_000
+HEARTBEATS_PER_SESSION = 10
 LONGEST_BATCH_MS = 300_000
 LARGEST_MESSAGE_BYTES = 3 * 1024 * 1024
 
 
 def make_consumer(settings: Settings) -> AIOKafkaConsumer:
-    """Reads from the beginning where there is no offset, and commits only what it is told to."""
+    """Reads from the beginning where there is no offset, and commits only what it is told to. It has no topics yet."""
+    session_ms = round(settings.kafka_session_seconds * 1000)
     return AIOKafkaConsumer(
-        settings.approvals_topic,
-        settings.toggles_topic,
         group_id=settings.kafka_group_id,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         isolation_level="read_committed",
         max_poll_records=BATCH_RECORDS,
-        session_timeout_ms=SESSION_MS,
-        heartbeat_interval_ms=HEARTBEAT_MS,
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
         max_poll_interval_ms=LONGEST_BATCH_MS,
         rebalance_timeout_ms=LONGEST_BATCH_MS,
+        max_partition_fetch_bytes=LARGEST_MESSAGE_BYTES,
+        **_connection(settings),
+    )
+
+
+def make_reader(settings: Settings) -> AIOKafkaConsumer:
+    """Sees every partition of both topics, joins no group, and leaves no trace."""
+    return AIOKafkaConsumer(
+        settings.approvals_topic,
+        settings.toggles_topic,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
         max_partition_fetch_bytes=LARGEST_MESSAGE_BYTES,
         **_connection(settings),
     )

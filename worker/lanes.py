@@ -11,6 +11,7 @@ import structlog
 
 from schemas.outcome import ReimbursementOutcomeUnknown
 from worker import telemetry
+from worker.clock import passing
 from worker.store import lanes, outbox
 from worker.store.database import Pool, acquire, transaction
 from worker.store.lanes import AbandonedItem, LeasedLane
@@ -22,14 +23,14 @@ SAFETY = 0.8
 
 
 class LeasePermit:
-    """Leave to send until the lease's monotonic deadline, counted from before it was asked for."""
+    """Leave to send until the lease's deadline on the clock of `passing`, counted from before it was asked for."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self._is_revoked = False
 
     def is_valid(self) -> bool:
-        return not self._is_revoked and time.monotonic() < self._deadline
+        return not self._is_revoked and passing() < self._deadline
 
     def extend(self, deadline: float) -> None:
         """What was revoked stays so."""
@@ -131,7 +132,7 @@ class LaneKeeper:
             lane.wake.set()
 
     def _deadline(self) -> float:
-        return time.monotonic() + self._lease.total_seconds() * SAFETY
+        return passing() + self._lease.total_seconds() * SAFETY
 
     def _lose(self, lane: Lane) -> None:
         log.warning("lane_lost", organization_id=lane.organization_id, fence=lane.fence)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 from schemas.cloudevent import CloudEvent, encode_binary
 from worker import telemetry
 from worker.persistence import until_stopped
+from worker.progress import Beat, unwatched
 from worker.store import outbox
 from worker.store.database import DatabaseAwayError, Pool, transaction
 from worker.store.outbox import WaitingDeadLetter, WaitingEvent
@@ -28,7 +29,10 @@ PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`at` is PostgreSQL's time of the change: a broker refuses what comes from an hour ahead."""
+
     topic: str
+    at: datetime
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
@@ -45,13 +49,17 @@ class OutboxPublisher:
         outcomes_topic: str,
         dead_letter_topic: str,
         poll: timedelta,
+        beat: Beat = unwatched,
     ) -> None:
         self._pool = pool
         self._make_producer = make_producer
         self._outcomes_topic = outcomes_topic
         self._dead_letter_topic = dead_letter_topic
         self._poll = poll
+        self._beat = beat
         self._woken = asyncio.Event()
+        self.leads = False
+        """Whether this worker was the publisher when it last asked."""
 
     def wake(self, _payload: str | None) -> None:
         self._woken.set()
@@ -62,6 +70,7 @@ class OutboxPublisher:
 
     async def _publish_until(self, stop: asyncio.Event) -> None:
         producer = self._make_producer()
+        self._beat(rests=BROKER_SECONDS, in_vain=True)
         try:
             await producer.start()
             while not stop.is_set():
@@ -73,20 +82,24 @@ class OutboxPublisher:
 
     async def _try_once(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
         self._woken.clear()
+        self._beat(rests=BROKER_SECONDS)
         try:
             while await self._run_once(producer) == MOST_AT_ONCE:
-                pass
+                self._beat(rests=BROKER_SECONDS, in_vain=False)
             wait = self._poll.total_seconds()
+            self._beat(rests=wait, in_vain=False)
         except DatabaseAwayError as error:
             log.warning("outbox_waits", error=str(error))
             wait = PAUSE_SECONDS
+            self._beat(rests=wait, in_vain=True)
             self._woken.clear()
         await _first_of(stop, self._woken, wait)
 
     async def _run_once(self, producer: AIOKafkaProducer) -> int:
         """How many were published. They are forgotten only after the broker has acknowledged them."""
         async with transaction(self._pool) as connection:
-            if not await outbox.lead(connection):
+            self.leads = await outbox.lead(connection)
+            if not self.leads:
                 return 0
             waiting = await outbox.next_events(connection, MOST_AT_ONCE)
             if not waiting:
@@ -129,14 +142,18 @@ async def _acknowledged(producer: AIOKafkaProducer, message: Message, sent: asyn
 
 
 def _without_value(message: Message) -> Message:
-    return Message(message.topic, message.key, None, [*message.headers, ("dl_value_omitted", b"true")])
+    return Message(message.topic, message.at, message.key, None, [*message.headers, ("dl_value_omitted", b"true")])
 
 
 async def _send(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:
     # aiokafka asserts that one of key and value is there; a record with neither may well be read.
     value = b"" if message.key is None and message.value is None else message.value
     future: asyncio.Future[object] = await producer.send(
-        message.topic, value=value, key=message.key, headers=list(message.headers)
+        message.topic,
+        value=value,
+        key=message.key,
+        headers=list(message.headers),
+        timestamp_ms=int(message.at.timestamp() * 1000),
     )
     return future
 
@@ -152,7 +169,7 @@ def outcome_message(topic: str, waiting: WaitingEvent) -> Message:
         data=waiting.value,
     )
     headers, value = encode_binary(event)
-    return Message(topic, waiting.organization_id.encode(), value, headers)
+    return Message(topic, waiting.created_at, waiting.organization_id.encode(), value, headers)
 
 
 def dead_letter_message(topic: str, waiting: WaitingDeadLetter) -> Message:
@@ -165,7 +182,7 @@ def dead_letter_message(topic: str, waiting: WaitingDeadLetter) -> Message:
         "dl_offset": str(waiting.kafka_offset),
     }
     headers = [*waiting.headers, *((name, text.encode()) for name, text in why.items())]
-    return Message(topic, waiting.key, waiting.value, headers)
+    return Message(topic, waiting.created_at, waiting.key, waiting.value, headers)
 
 
 async def _first_of(stop: asyncio.Event, woken: asyncio.Event, seconds: float) -> None:

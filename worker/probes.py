@@ -1,18 +1,27 @@
 """`/livez`, `/readyz` and `/metrics` for whoever looks after the process."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
-class Probes:
-    """A small HTTP server. `is_ready` answers what the worker still waits for; nothing: it is ready."""
+class Watched(Protocol):
+    """What the probes tell of. `waits_for` nothing: it is ready. `why_stalled` None: it makes progress."""
 
-    def __init__(self, host: str, port: int, is_ready: Callable[[], list[str]]) -> None:
+    def waits_for(self) -> list[str]: ...
+
+    def why_stalled(self) -> str | None: ...
+
+
+class Probes:
+    """A small HTTP server, there before anything that the worker may have to wait for."""
+
+    def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
-        self._waits_for = is_ready
+        self.worker: Watched | None = None
+        """Set once PostgreSQL has been reached."""
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -30,10 +39,14 @@ class Probes:
             await self._runner.cleanup()
 
     async def _livez(self, _request: web.Request) -> web.Response:
+        """About progress alone: an infrastructure that is away is waited for, and a new process would do no better."""
+        why = self.worker.why_stalled() if self.worker else None
+        if why:
+            return web.Response(status=503, text=why + "\n")
         return web.Response(text="alive\n")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        waits_for = self._waits_for()
+        waits_for = self.worker.waits_for() if self.worker else ["postgresql"]
         if waits_for:
             return web.Response(status=503, text="waiting for " + ", ".join(waits_for) + "\n")
         return web.Response(text="ready\n")

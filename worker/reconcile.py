@@ -1,50 +1,61 @@
-"""Looking up at the ERP what became of staged imports. Reads only, and only while the connector is on."""
+"""Asking the ERP what became of staged imports and unknown outcomes. Reads only, and only while the connector is on."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
-from connectors.contract import Finding, NotSent, Unavailable
+from connectors.contract import Finding, Limits, NotSent, Unavailable
 from schemas.currency import decimal_amount
 from worker.adapters import Adapter
-from worker.domain.retry import confirmation_delay
-from worker.domain.states import ItemState, Verdict, judge_finding
+from worker.domain.look_up import Approved, Later, judge_doubt, judge_import
+from worker.domain.states import ItemState, Verdict
 from worker.settlement import settlement_of
 from worker.settler import Settler
 from worker.store import items
 from worker.store.database import Pool, acquire
-from worker.store.items import StagedItem
+from worker.store.items import LookAgain, OpenQuestion
 
 MOST_AT_ONCE = 100
 FIRST_LOOK = timedelta(seconds=1)
 
 
-async def confirm_due(
+async def look_up_due(
     pool: Pool, settler: Settler, organization_id: str, adapter: Adapter
 ) -> NotSent | Unavailable | None:
-    """Settles what the ERP's import has decided. Answers what kept it from looking, where something did."""
-    async with acquire(pool) as connection:
-        if await items.open_version(connection, organization_id, adapter.kind) != adapter.version:
-            return None
-        staged = await items.due_confirmations(connection, organization_id, adapter.kind, MOST_AT_ONCE)
-    if not staged:
+    """Settles what the ERP has decided. Answers what kept it from looking, where something did."""
+    questions = await _due(pool, organization_id, adapter)
+    if not questions:
         return None
-    findings = await adapter.connector.look_up([one.attempt.reference for one in staged])
+    findings = await adapter.connector.look_up([one.attempt.reference for one in questions])
     if isinstance(findings, NotSent | Unavailable):
         return findings
-    verdicts = [(one, _verdict(one, findings[one.attempt.reference])) for one in staged]
-    await _look_again(pool, [one for one, verdict in verdicts if verdict is None])
-    for one, verdict in verdicts:
-        if verdict is not None:
-            await settler.settle(settlement_of(one.attempt, ItemState.CONFIRMING, verdict))
+    limits = adapter.connector.limits
+    judged = [(one, _judge(one, findings[one.attempt.reference], limits)) for one in questions]
+    await _look_again(pool, organization_id, judged)
+    settlements = [
+        settlement_of(one.attempt, one.state, verdict) for one, verdict in judged if isinstance(verdict, Verdict)
+    ]
+    await asyncio.gather(*map(settler.settle, settlements))  # at once, so that they share a commit
     return None
 
 
-def _verdict(staged: StagedItem, finding: Finding) -> Verdict | None:
-    return judge_finding(finding, decimal_amount(staged.total_minor, staged.currency), staged.currency)
-
-
-async def _look_again(pool: Pool, undecided: list[StagedItem]) -> None:
-    if not undecided:
-        return
-    delays = [confirmation_delay(one.age, FIRST_LOOK) for one in undecided]
+async def _due(pool: Pool, organization_id: str, adapter: Adapter) -> list[OpenQuestion]:
     async with acquire(pool) as connection:
-        await items.look_again(connection, undecided, delays)
+        if await items.open_version(connection, organization_id, adapter.kind) != adapter.version:
+            return []
+        return await items.due_looks(connection, organization_id, adapter.kind, MOST_AT_ONCE)
+
+
+def _judge(question: OpenQuestion, finding: Finding, limits: Limits) -> Verdict | Later:
+    approved = Approved(decimal_amount(question.total_minor, question.currency), question.currency)
+    if question.state is ItemState.UNKNOWN:
+        return judge_doubt(finding, approved, question.absences, limits)
+    return judge_import(finding, approved, question.age, limits, FIRST_LOOK)
+
+
+async def _look_again(pool: Pool, organization_id: str, judged: Sequence[tuple[OpenQuestion, Verdict | Later]]) -> None:
+    later = [LookAgain(one, found.delay, found.code, found.reason) for one, found in judged if isinstance(found, Later)]
+    if not later:
+        return
+    async with acquire(pool) as connection:
+        await items.look_again(connection, organization_id, later)

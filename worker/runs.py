@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.outcome import RunCounts, SyncRunFinished
+from worker.connector_changes import tell_of_change
 from worker.domain.release import marks_at_run
 from worker.domain.switching import Actor, ConnectorFlag, Phase, Role
 from worker.store import connectors, intake, outbox, sync_log
@@ -60,11 +61,12 @@ async def request_run(connection: Connection, organization_id: str, actor: Actor
 
 async def resume(connection: Connection, organization_id: str, actor: Actor, source: str, reason: str) -> None:
     """Ends the worker's own pause of the enabled connector, where there is one."""
-    kind = await connectors.resume(connection, organization_id)
+    kind = await connectors.resume(connection, organization_id, by_a_person=actor is not WORKER)
     if kind is None:
         return
     change = Change(actor.id, actor.role, source, "connector_resumed", kind, Phase.ON, reason)
-    await sync_log.append(connection, organization_id, change)
+    entry = await sync_log.append(connection, organization_id, change)
+    await tell_of_change(connection, organization_id, kind, Phase.ON, actor, reason, entry.at)
     await intake.wake_lanes(connection, [organization_id])
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from worker.domain.schedule import InvalidScheduleError, next_run_after
+from worker.progress import Beat, unwatched
 from worker.runs import WORKER, start_run
 from worker.store import connectors
 from worker.store.connectors import DueSchedule
@@ -19,18 +20,20 @@ log = structlog.get_logger(__name__)
 class Scheduler:
     """Looks for runs that are due."""
 
-    def __init__(self, pool: Pool, poll: timedelta) -> None:
+    def __init__(self, pool: Pool, poll: timedelta, beat: Beat = unwatched) -> None:
         self._pool = pool
         self._poll = poll
+        self._beat = beat
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set."""
         while not stop.is_set():
             try:
                 while await self._run_once():
-                    pass
+                    self._beat()
             except DatabaseAwayError as error:
                 log.warning("schedule_waits_for_database", error=str(error))
+            self._beat(rests=self._poll.total_seconds())
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._poll.total_seconds())
 

@@ -63,7 +63,10 @@ class Settings(BaseSettings):
     roles: Annotated[frozenset[WorkerRole], NoDecode] = frozenset(WorkerRole)
     log_format: Literal["json", "console"] = "json"
     lease_seconds: float = Field(default=30.0, ge=1, le=600)
+    shutdown_seconds: float = Field(default=20.0, gt=0, le=600)
     poll_seconds: float = Field(default=5.0, gt=0, le=60)
+    stall_seconds: float = Field(default=180.0, ge=1, le=3600)
+    kafka_session_seconds: float = Field(default=45.0, ge=1, le=300)
 
     @field_validator("database_url")
     @classmethod

@@ -8,18 +8,31 @@ from schemas.outcome import (
     ReimbursementSynced,
 )
 from worker.domain.states import ItemState, Verdict
-from worker.store.items import Attempt, Settlement
+from worker.store.items import Attempt, EntryKind, Settlement
 
 
 def settlement_of(attempt: Attempt, from_state: ItemState, verdict: Verdict) -> Settlement:
-    event = _event(attempt, verdict)
+    """`from_state`: `sending` for what came of the attempt, else the state in which its item was looked up."""
+    was_told = ItemState.UNKNOWN if attempt.in_doubt else from_state
+    event = _event(attempt, verdict) if verdict.state is not was_told else None
     return Settlement(
         attempt=attempt,
         from_state=from_state,
+        kind=_kind(from_state),
         verdict=verdict,
         event_type=event.TYPE if event else None,
         event_value=event.to_json() if event else None,
     )
+
+
+def _kind(from_state: ItemState) -> EntryKind:
+    match from_state:
+        case ItemState.CONFIRMING:
+            return "confirmed"
+        case ItemState.UNKNOWN:
+            return "looked_up"
+        case _:
+            return "settled"
 
 
 def _event(attempt: Attempt, verdict: Verdict) -> OutcomeEvent | None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import structlog
 
 from worker import telemetry
 from worker.domain.retry import back_off
+from worker.progress import LONGEST_REST, Beat, unwatched
 from worker.store import items
 from worker.store.database import DatabaseAwayError, Pool, acquire
 from worker.store.items import AttemptKey, Settlement
@@ -31,8 +33,9 @@ class _Waiting:
 class Settler:
     """An outcome is precious: it is written again and again until PostgreSQL has it."""
 
-    def __init__(self, pool: Pool, worker_id: UUID) -> None:
+    def __init__(self, pool: Pool, worker_id: UUID, beat: Beat = unwatched) -> None:
         self._pool = pool
+        self._beat = beat
         self._worker_id = worker_id
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
 
@@ -48,7 +51,7 @@ class Settler:
             await self._run_once()
 
     async def _run_once(self) -> None:
-        batch = [await self._queue.get()]
+        batch = [await self._first()]
         while not self._queue.empty() and len(batch) < MOST_AT_ONCE:
             batch.append(self._queue.get_nowait())
         try:
@@ -58,6 +61,14 @@ class Settler:
         else:
             for waiting in batch:
                 _answer(waiting, changed)
+
+    async def _first(self) -> _Waiting:
+        """As soon as there is one."""
+        while True:
+            self._beat(rests=LONGEST_REST)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_REST):
+                    return await self._queue.get()
 
     async def _write(self, settlements: Sequence[Settlement]) -> set[AttemptKey]:
         """Repeats while PostgreSQL is away; a reply that was lost changes nothing the second time."""
@@ -70,6 +81,7 @@ class Settler:
                 failures += 1
                 log.warning("not_settled_yet", count=len(settlements), error=str(error))
                 delay = back_off(min(failures, 4), random.random())  # noqa: S311  # spreads, hides nothing
+                self._beat(rests=delay.total_seconds() / 4)
                 await asyncio.sleep(delay.total_seconds() / 4)
 
     async def _write_one_by_one(self, batch: Sequence[_Waiting], error: Exception) -> None:
@@ -87,7 +99,8 @@ class Settler:
 def _answer(waiting: _Waiting, changed: set[AttemptKey]) -> None:
     attempt = waiting.settlement.attempt
     verdict = waiting.settlement.verdict
-    telemetry.ATTEMPTS.labels(attempt.connector, verdict.outcome).inc()
+    counter = telemetry.ATTEMPTS if waiting.settlement.kind == "settled" else telemetry.LOOK_UPS
+    counter.labels(attempt.connector, verdict.outcome).inc()
     if not waiting.done.done():
         waiting.done.set_result(attempt.key in changed)
 

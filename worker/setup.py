@@ -88,6 +88,7 @@ async def configure(
     secrets = vault.lock(organization_id, kind, checked.own.credentials)
     now = await sync_log.clock(connection)
     locked = await connectors.lock(connection, organization_id)
+    await _stay_with_the_ledger(connection, organization_id, kind, checked.settings, adapters)
     enabled = await connectors.save(
         connection,
         NewConfiguration(
@@ -111,6 +112,26 @@ async def configure(
     await sync_log.append(connection, organization_id, change)
     await intake.wake_lanes(connection, [organization_id])
     return phase
+
+
+async def _stay_with_the_ledger(
+    connection: Connection, organization_id: str, kind: str, settings: Mapping[str, object], adapters: Adapters
+) -> None:
+    """What may be in one ledger must not be looked for, and sent again, in another: no ERP refuses that double entry.
+
+    Raises ConfigurationError.
+    """
+    before = await connectors.read_configuration(connection, organization_id, kind)
+    names = sorted(adapters.factory(kind).ledger_fields)
+    if before is None or all(settings.get(name) == before.settings.get(name) for name in names):
+        return
+    count = await connectors.unresolved(connection, organization_id, kind)
+    if count:
+        told = f"Reimbursements that may be in the ledger configured now, with no answer yet: {count}."
+        when = (
+            f"Once they are resolved, {', '.join(names)} can change; see item list {organization_id} --state unknown."
+        )
+        raise ConfigurationError([f"{told} {when}"])
 
 
 def _check(kind: str, file: Mapping[str, object], adapters: Adapters) -> _Checked:

@@ -11,14 +11,18 @@ from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS = Counter("accounting_sync_records_total", "Kafka records stored, by what became of them", ["fate"])
 ATTEMPTS = Counter("accounting_sync_attempts_total", "Attempts settled, by outcome", ["connector", "outcome"])
+LOOK_UPS = Counter(
+    "accounting_sync_look_ups_total", "Items looked up at the ERP, by what was found", ["connector", "outcome"]
+)
 POST_SECONDS = Histogram("accounting_sync_post_seconds", "Time an ERP took to answer", ["connector"])
+OVERDUE_ITEMS = Gauge("accounting_sync_overdue_items", "In doubt for too long, or for a person to compare", ["state"])
+LOOP_SECONDS = Gauge("accounting_sync_loop_seconds", "Since each loop came round, the longest of its kind", ["loop"])
 LANES_HELD = Gauge("accounting_sync_lanes_held", "Lanes this worker holds")
 EVENTS_PUBLISHED = Counter("accounting_sync_events_published_total", "Outcome events and dead letters published")
 
 
-def configure_logging(form: Literal["json", "console"]) -> None:
-    """Logs go to stderr, one event a line. What libraries log is kept to warnings."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+def configure_logging(form: Literal["json", "console"], level: int = logging.INFO) -> None:
+    """Logs go to stderr, one event a line. What libraries log is kept to warnings, without the values in it."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
@@ -29,10 +33,26 @@ def configure_logging(form: Literal["json", "console"]) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_LibraryLogs()], level=max(level, logging.WARNING), force=True)
+
+
+class _LibraryLogs(logging.Handler):
+    """A library's log record as one of our events: its fixed words, never its arguments nor the text of an exception,
+    which may quote a reimbursement."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[0] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno,
+            "library_log",
+            logger=record.name,
+            words=str(record.msg).partition("\n")[0],
+            error=error.__name__ if error else None,
+        )
 
 
 def failure(error: BaseException) -> dict[str, object]:

@@ -1,15 +1,17 @@
 """Switching connectors on and off: one way in for Kafka, HTTP, screens and the command line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import assert_never
 
-from schemas.outcome import ChangedBy, ConnectorChanged
+from worker.connector_changes import tell_of_change
 from worker.domain.release import ReleasePolicy, marks_at_enable
 from worker.domain.schedule import next_run_after
-from worker.domain.switching import Actor, Decision, Phase, Toggle, Verdict, decide
+from worker.domain.switching import Decision, Phase, Toggle, Verdict, decide
 from worker.runs import WORKER, start_run, stop_run
-from worker.store import connectors, intake, outbox, sync_log
+from worker.store import connectors, intake, sync_log
 from worker.store.connectors import LockedConnector
 from worker.store.database import Connection
 from worker.store.runs import RunKind
@@ -52,20 +54,20 @@ async def finish_switching_off(connection: Connection, organization_id: str, kin
     if title is None:
         return False
     await stop_run(connection, organization_id, kind)
-    change = Change(WORKER.id, WORKER.role, "worker", "connector_quiesced", kind, Phase.OFF, NOTHING_IN_FLIGHT)
+    unknown = await connectors.outcome_unknown(connection, organization_id, kind)
+    reason = " ".join([NOTHING_IN_FLIGHT, *_said_of(unknown)])
+    change = Change(
+        WORKER.id,
+        WORKER.role,
+        "worker",
+        "connector_quiesced",
+        kind,
+        Phase.OFF,
+        reason,
+        _counted(outcome_unknown=unknown),
+    )
     entry = await sync_log.append(connection, organization_id, change)
-    await _tell(connection, organization_id, kind, Phase.OFF, WORKER, NOTHING_IN_FLIGHT, entry.at)
-    return True
-
-
-async def suspend(connection: Connection, organization_id: str, kind: str, reason: str) -> bool:
-    """The worker's own pause, where the ERP refuses everything; the administrator's flag stays as it is."""
-    title = await connectors.suspend(connection, organization_id, kind, reason)
-    if title is None:
-        return False
-    change = Change(WORKER.id, WORKER.role, "worker", "connector_suspended", kind, Phase.SUSPENDED, reason)
-    entry = await sync_log.append(connection, organization_id, change)
-    await _tell(connection, organization_id, kind, Phase.SUSPENDED, WORKER, reason, entry.at)
+    await tell_of_change(connection, organization_id, kind, Phase.OFF, WORKER, reason, entry.at)
     return True
 
 
@@ -93,25 +95,46 @@ async def _switch_off(
 ) -> Phase:
     """The lock on the connector's row came first, so that every claim before this is seen and none can follow."""
     in_flight = await connectors.in_flight(connection, toggle.organization_id, own.flag.kind)
+    unknown = await connectors.outcome_unknown(connection, toggle.organization_id, own.flag.kind)
     await connectors.switch_off(connection, toggle, now, in_flight=in_flight > 0)
     phase = Phase.SWITCHING_OFF if in_flight else Phase.OFF
     if not in_flight:
         await stop_run(connection, toggle.organization_id, toggle.connector)
-    await _record(connection, toggle, "connector_disabled", phase, source, in_flight)
+    counts = _counted(in_flight=in_flight, outcome_unknown=unknown)
+    await _record(connection, toggle, "connector_disabled", phase, source, counts)
     await intake.wake_lanes(connection, [toggle.organization_id])
     return phase
 
 
 async def _record(
-    connection: Connection, toggle: Toggle, change: str, phase: Phase, source: str, in_flight: int = 0
+    connection: Connection,
+    toggle: Toggle,
+    change: str,
+    phase: Phase,
+    source: str,
+    counts: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    detail: dict[str, object] = {"in_flight": in_flight} if in_flight else {}
+    detail = dict(counts)
     if toggle.revision is not None:
         detail["revision"] = toggle.revision
     entry = await sync_log.append(
         connection, toggle.organization_id, _change(toggle, change, phase, source, toggle.reason, detail)
     )
-    await _tell(connection, toggle.organization_id, toggle.connector, phase, toggle.actor, toggle.reason, entry.at)
+    await tell_of_change(
+        connection, toggle.organization_id, toggle.connector, phase, toggle.actor, toggle.reason, entry.at
+    )
+
+
+def _said_of(unknown: int) -> list[str]:
+    """An attempt that ended without an answer may still be carried out by the ERP: whoever switches off has to know."""
+    if not unknown:
+        return []
+    noun = "outcome is" if unknown == 1 else "outcomes are"
+    return [f"{unknown} {noun} unknown: looked up once the connector is on again."]
+
+
+def _counted(**counts: int) -> dict[str, object]:
+    return {name: count for name, count in counts.items() if count}
 
 
 async def _log_without_effect(
@@ -135,24 +158,3 @@ def _change(
         reason=reason,
         detail=detail,
     )
-
-
-async def _tell(
-    connection: Connection,
-    organization_id: str,
-    kind: str,
-    phase: Phase,
-    actor: Actor,
-    reason: str,
-    at: datetime,
-) -> None:
-    event = ConnectorChanged(
-        organization_id=organization_id,
-        connector=kind,
-        enabled=phase in (Phase.ON, Phase.SUSPENDED),
-        phase=phase.value,
-        actor=ChangedBy(id=actor.id, role=actor.role.value),
-        reason=reason,
-        changed_at=at,
-    )
-    await outbox.write(connection, event)

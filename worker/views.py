@@ -25,7 +25,8 @@ class DocumentView(View):
 
 
 class ItemView(View):
-    """`total` is a decimal string. `waiting_for` says in words what has to happen next; None: nothing."""
+    """`total` is a decimal string. `waiting_for` says in words what has to happen next; None: nothing. `due_at` is
+    when it is dealt with next, where that is planned."""
 
     reimbursement_id: str
     state: ItemState
@@ -36,6 +37,7 @@ class ItemView(View):
     reason: str | None
     reason_code: str | None
     waiting_for: str | None
+    due_at: datetime | None
     connector: str | None
     reference: str | None
     approved_at: datetime
@@ -75,7 +77,10 @@ class WaitingView(View):
 
 
 class ConnectorObject(View):
-    """A connector as people see it; credentials never show."""
+    """A connector as people see it; credentials never show.
+
+    `outcome_unknown`: attempts that ended without an answer and are not resolved yet. `next_probe_at`: when a suspended
+    connector is tried again."""
 
     organization_id: str
     connector: str
@@ -83,11 +88,13 @@ class ConnectorObject(View):
     enabled: bool
     phase: Phase
     in_flight: int
+    outcome_unknown: int
     changed_by: str | None
     changed_at: datetime | None
     reason: str | None
     suspended_since: datetime | None
     suspended_reason: str | None
+    next_probe_at: datetime | None
     quiesced_at: datetime | None
     release_policy: str
     schedule: str | None

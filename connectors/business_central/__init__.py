@@ -13,6 +13,7 @@ class _Factory:
     kind = ConnectorKind("business_central")
     title = "Business Central"
     secret_fields = frozenset({"client_id", "client_secret"})
+    ledger_fields = frozenset({"tenant_id", "environment", "company_id"})
 
     def validate(self, settings: Mapping[str, object], environment: Environment) -> None:
         read_settings(settings, environment)

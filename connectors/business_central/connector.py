@@ -54,7 +54,9 @@ class BusinessCentralConnector:
 
     @property
     def limits(self) -> Limits:
-        return Limits(self._settings.concurrency, timedelta(seconds=self._settings.quarantine_seconds))
+        """A second posted invoice of a vendor with the same number is refused (`vendorInvoiceNumber`; page 30042)."""
+        life = timedelta(seconds=self._settings.quarantine_seconds)
+        return Limits(self._settings.concurrency, life, refuses_duplicates=True)
 
     async def post(self, posting: Posting, permit: Permit) -> PostOutcome:
         currency = await self._company_currency()

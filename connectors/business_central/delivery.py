@@ -14,6 +14,7 @@ from connectors.business_central.api import CompanyApi
 from connectors.business_central.documents import (
     Invoice,
     agrees,
+    conflict_of,
     fits_a_json_number,
     invoice_in,
     invoice_payload,
@@ -142,7 +143,7 @@ class Delivery:
     async def _delete(self, draft: Invoice) -> PostOutcome | None:
         """None: it is gone. The ETag keeps a draft that somebody posts or edits right now from being deleted."""
         path = f"purchaseInvoices({draft.erp_id})"
-        reply = await self._api.write("DELETE", path, etag=draft.etag)
+        reply = await self._api.write("DELETE", path, etag=draft.etag, permit=self._permit)
         if isinstance(reply, NotSent | Unavailable):
             return reply
         if isinstance(reply, Answer) and reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND}:
@@ -153,9 +154,10 @@ class Delivery:
         return next((self._judge(invoice) for invoice in invoices if invoice.is_posted), None)
 
     def _judge(self, invoice: Invoice) -> PostOutcome:
+        document = Document(number=invoice.number, erp_id=invoice.erp_id)
         if self._agrees(invoice):
-            return Posted(Document(number=invoice.number, erp_id=invoice.erp_id))
-        return Unknown("A posted invoice under this reference has another total, currency or vendor.")
+            return Posted(document)
+        return Unknown(conflict_of(invoice, self._posting, self._currency), conflict=document)
 
     def _agrees(self, invoice: Invoice) -> bool:
         return agrees(invoice, self._posting, self._currency)

@@ -105,6 +105,16 @@ def agrees(invoice: Invoice, posting: Posting, company_currency: str) -> bool:
     )
 
 
+def conflict_of(invoice: Invoice, posting: Posting, company_currency: str) -> str:
+    """What is different, for whoever has to compare the two."""
+    vendor = "" if invoice.vendor.upper() == posting.claimant.upper() else ", of another vendor,"
+    return (
+        f"Business Central holds invoice {invoice.number} over {invoice.total} {invoice.currency or company_currency}"
+        f"{vendor} under this reference, but {posting.total} {posting.currency} was approved. Compare the two; then "
+        "correct the invoice and retry, or mark the reimbursement as handled elsewhere."
+    )
+
+
 def reference_filter(references: Sequence[str]) -> str:
     """An OData filter; quotes inside a text are doubled, the only escape there is."""
     return " or ".join(f"vendorInvoiceNumber eq {quoted(reference)}" for reference in references)

@@ -13,6 +13,7 @@ class _Factory:
     kind = ConnectorKind("xledger")
     title = "Xledger"
     secret_fields = frozenset({"token"})
+    ledger_fields: frozenset[str] = frozenset()  # the token alone decides which company it is
 
     def validate(self, settings: Mapping[str, object], environment: Environment) -> None:
         read_settings(settings, environment)

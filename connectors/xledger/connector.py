@@ -35,7 +35,15 @@ from connectors.xledger.answers import Reply, read_reply, refused_mutation, refu
 from connectors.xledger.documents import Books, Node, dimension_slots, voucher
 from connectors.xledger.queries import ADD_VOUCHER, FIND_ERRORS, FIND_VOUCHERS, READ_NAMES
 from connectors.xledger.settings import XledgerSettings
-from connectors.xledger.vouchers import Holdings, added_ids, findings, holdings_in, known_codes, messages_in
+from connectors.xledger.vouchers import (
+    Holdings,
+    added_ids,
+    conflict_of,
+    findings,
+    holdings_in,
+    known_codes,
+    messages_in,
+)
 
 _FIVE_SECONDS = 5.0
 _REFERENCES_A_QUERY = 200
@@ -67,7 +75,12 @@ class XledgerConnector:
 
     @property
     def limits(self) -> Limits:
-        return Limits(self._settings.concurrency, timedelta(seconds=self._settings.quarantine_seconds))
+        """Xledger takes a second voucher under the same reference."""
+        return Limits(
+            self._settings.concurrency,
+            timedelta(seconds=self._settings.quarantine_seconds),
+            longest_import=timedelta(seconds=self._settings.import_limit_seconds),
+        )
 
     async def post(self, posting: Posting, permit: Permit) -> PostOutcome:
         nodes = voucher(posting, posting.posting_date or self._local_now().date(), self._books)
@@ -138,9 +151,9 @@ class XledgerConnector:
             case Found(document=document, total=total, currency=currency):
                 if (total, currency) == (posting.total, posting.currency):
                     return Posted(document)
-                return Unknown("A transaction under this reference has another total or currency.")
-            case Staged():
-                return self._accepted(Document(number=posting.reference, erp_id=""))
+                return Unknown(conflict_of(document, total, currency, posting), conflict=document)
+            case Staged(document=document):
+                return self._accepted(document)
             case Absent() | ImportRefused():
                 return None
 

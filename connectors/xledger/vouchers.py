@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from connectors.contract import Absent, Document, Finding, Found, ImportRefused, Staged
+from connectors.contract import Absent, Document, Finding, Found, ImportRefused, Posting, Staged
 from connectors.erp_text import one_line
 
 _LONGEST_MESSAGE = 300
@@ -74,6 +74,15 @@ def findings(references: Iterable[str], holdings: Holdings) -> dict[str, Finding
     return {reference: _finding(reference, holdings) for reference in references}
 
 
+def conflict_of(document: Document, total: Decimal, currency: str, posting: Posting) -> str:
+    """What is different, for whoever has to compare the two."""
+    return (
+        f"Xledger holds transaction {document.number} over {total} {currency} under this reference, but "
+        f"{posting.total} {posting.currency} was approved. Compare the two; then correct the transaction and retry, or "
+        "mark the reimbursement as handled elsewhere."
+    )
+
+
 def added_ids(data: Mapping[str, object]) -> list[str]:
     """The `dbId`s of the rows that `ADD_VOUCHER` added."""
     ids = (node.get("dbId") for node in _nodes(data.get("addGLImportItems")))
@@ -105,10 +114,11 @@ def _import_finding(rows: Sequence[ImportRow], messages: Mapping[int, Sequence[s
     vouchers: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
         vouchers[row.registration] += messages.get(row.erp_id, ())
+    document = Document(number=rows[0].reference, erp_id=",".join(str(row.erp_id) for row in rows))
     if not all(vouchers.values()):
-        return Staged()
+        return Staged(document)
     told = " ".join(dict.fromkeys(list(vouchers.values())[-1]))
-    return ImportRefused("import_refused", one_line(told, _LONGEST_MESSAGE))
+    return ImportRefused(document, "import_refused", one_line(told, _LONGEST_MESSAGE))
 
 
 def _payable(node: Mapping[object, object]) -> PayableRow | None:

@@ -28,6 +28,14 @@ JVM_FLAGS = ("-Xms64m", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC
 
 
 @dataclass(frozen=True, slots=True)
+class Detour:
+    """A second way to a broker: who comes by `port` is told that the broker lives at `advertised`, a proxy's port."""
+
+    port: int
+    advertised: int
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One broker's place: its ports stay the same over restarts."""
 
@@ -35,6 +43,7 @@ class Node:
     port: int
     controller_port: int
     folder: Path
+    detour: Detour | None = None
 
     @property
     def name(self) -> str:
@@ -43,6 +52,16 @@ class Node:
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def listeners(self) -> str:
+        detour = f",DETOUR://127.0.0.1:{self.detour.port}" if self.detour else ""
+        return f"PLAINTEXT://{self.address}{detour}"
+
+    @property
+    def advertised_listeners(self) -> str:
+        detour = f",DETOUR://127.0.0.1:{self.detour.advertised}" if self.detour else ""
+        return f"PLAINTEXT://{self.address}{detour}"
 
     @property
     def voter(self) -> str:
@@ -71,22 +90,30 @@ class KafkaCluster:
     def brokers(self) -> int:
         return len(self._nodes)
 
+    @property
+    def detours(self) -> list[Detour]:
+        """Of each broker, where they were asked for."""
+        return [node.detour for node in self._nodes if node.detour]
+
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, folder: RunFolder, *, brokers: int = 1, jars: Path, java: Path = Path("java")
+        cls, folder: RunFolder, *, brokers: int = 1, jars: Path, java: Path = Path("java"), with_detours: bool = False
     ) -> AsyncIterator[Self]:
-        """A usable cluster: every broker in the metadata, groups can be made. Raises ServiceError."""
-        cluster = await cls._first_start(folder, brokers, jars, java)
+        """A usable cluster: every broker in the metadata, groups can be made. Raises ServiceError.
+
+        `with_detours`: each broker can also be reached through a proxy that the caller runs.
+        """
+        cluster = await cls._first_start(folder, brokers, jars, java, with_detours)
         try:
             yield cluster
         finally:
             await cluster._kill_all()
 
     @classmethod
-    async def _first_start(cls, folder: RunFolder, brokers: int, jars: Path, java: Path) -> Self:
+    async def _first_start(cls, folder: RunFolder, brokers: int, jars: Path, java: Path, with_detours: bool) -> Self:
         for attempt in range(TRIES):
-            cluster = cls(folder, java, jars, _nodes(folder, brokers, attempt))
+            cluster = cls(folder, java, jars, _nodes(folder, brokers, attempt, with_detours))
             try:
                 await cluster._bring_up()
             except ServiceError as error:
@@ -160,9 +187,15 @@ class KafkaCluster:
             await process.kill()
 
 
-def _nodes(folder: RunFolder, brokers: int, attempt: int) -> list[Node]:
+def _nodes(folder: RunFolder, brokers: int, attempt: int, with_detours: bool) -> list[Node]:
     return [
-        Node(number, free_port(), free_port(), folder.make(f"kafka-{number}-{attempt}"))
+        Node(
+            number,
+            free_port(),
+            free_port(),
+            folder.make(f"kafka-{number}-{attempt}"),
+            Detour(free_port(), free_port()) if with_detours else None,
+        )
         for number in range(1, brokers + 1)
     ]
 
@@ -186,9 +219,9 @@ def _properties(node: Node, nodes: list[Node]) -> str:
         "controller.quorum.voters": ",".join(each.voter for each in nodes),
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "listeners": f"PLAINTEXT://{node.address},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{node.address}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT",
+        "listeners": f"{node.listeners},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": node.advertised_listeners,
         "log.dirs": node.folder / "data",
         "auto.create.topics.enable": "false",
         "message.max.bytes": 3 * 1024 * 1024,
@@ -204,6 +237,7 @@ def _properties(node: Node, nodes: list[Node]) -> str:
         "share.coordinator.state.topic.replication.factor": replicas,
         "share.coordinator.state.topic.min.isr": in_sync,
         "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,  # for tests that kill consumers; the default allows 6 s and more
         # A dead broker is noticed in 4 s, not 9.
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 4000,

@@ -46,6 +46,7 @@ def item(name: str, number: int) -> StoredItem:
 def document(name: str, number: int, when: float = 12) -> LedgerLine:
     return LedgerLine(
         at=at(when),
+        arrived_at=at(when),
         number=number,
         tenant="hlf",
         credentials="hlf",

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from itertools import count
@@ -18,6 +18,7 @@ from deploy.local.run_folder import RunFolder
 from worker.settings import Settings
 
 COMMAND = Path(sys.executable).with_name("accounting-sync")
+RUN = (COMMAND, "worker", "run")
 SECONDS_TO_START = 60.0
 POLL_SECONDS = 0.05
 _NUMBERS = count(1)
@@ -26,12 +27,12 @@ _NUMBERS = count(1)
 class WorkerProcess:
     """`accounting-sync worker run` with the settings as environment; its log is a file in the folder."""
 
-    def __init__(self, folder: RunFolder, settings: Settings) -> None:
+    def __init__(self, folder: RunFolder, settings: Settings, command: Sequence[str | Path] = RUN) -> None:
         self.probes = f"http://{settings.http_host}:{settings.probe_port}"
         self._process: Process = folder.start(
             Program(
                 name=f"worker-{next(_NUMBERS)}",
-                arguments=[COMMAND, "worker", "run"],
+                arguments=list(command),
                 environment={**_without_settings(), **environment_of(settings)},
                 working_directory=folder.path,
             )
@@ -59,9 +60,16 @@ class WorkerProcess:
         """Waits until its log holds the text."""
         await self._process.line(text, timeout=SECONDS_TO_START)
 
+    def send(self, number: signal.Signals) -> None:
+        self._process.send(number)
+
     async def leave(self, within: float) -> None:
         """SIGTERM, and no harder word: raises ServiceError where it takes longer or does not end with status 0."""
-        self._process.send(signal.SIGTERM)
+        self.send(signal.SIGTERM)
+        await self.ends(within)
+
+    async def ends(self, within: float) -> None:
+        """By itself: raises ServiceError where it takes longer or does not end with status 0."""
         await self._process.finished(timeout=within)
 
     async def kill(self) -> None:
@@ -70,10 +78,12 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker_process(folder: RunFolder, settings: Settings, **changes: object) -> AsyncIterator[WorkerProcess]:
+async def worker_process(
+    folder: RunFolder, settings: Settings, *, command: Sequence[str | Path] = RUN, **changes: object
+) -> AsyncIterator[WorkerProcess]:
     """A worker that is ready, with a probe port of its own."""
     own = settings.model_copy(update={"probe_port": free_port(), "log_format": "json", **changes})
-    process = WorkerProcess(folder, own)
+    process = WorkerProcess(folder, own, command)
     try:
         await process.ready()
         yield process

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -91,7 +92,7 @@ def _sentence(error: Exception) -> str:
 def run(work: Callable[[Settings], Awaitable[T]]) -> T:
     """Runs a command's work with the settings of the environment."""
     settings = read_settings()
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, logging.ERROR)  # a command answers in sentences
 
     async def whole() -> T:
         return await work(settings)

@@ -29,6 +29,7 @@ from worker.cli.answering import (
     with_pool,
 )
 from worker.domain.switching import Phase, Toggle, Verdict
+from worker.quiescing import quiesce
 from worker.settings import Settings
 from worker.store import connectors
 from worker.store.database import Connection, Pool, acquire, transaction
@@ -204,6 +205,7 @@ async def _quiet(pool: Pool, organization: str, *, wait: bool) -> ConnectorObjec
             view = await insights.connector_object(connection, organization)
         if view is None or not wait or view.phase is not Phase.SWITCHING_OFF:
             return view
+        await quiesce(pool, organization, view.connector)
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -238,6 +240,14 @@ def _read(file: str) -> Mapping[str, object]:
     return content
 
 
+def _phase(view: ConnectorObject) -> str:
+    """`off, 1 outcome unknown`: the ERP may still carry out what nobody has an answer to."""
+    words = [view.phase.replace("_", " ")]
+    if view.outcome_unknown:
+        words.append(f"{view.outcome_unknown} {'outcome' if view.outcome_unknown == 1 else 'outcomes'} unknown")
+    return ", ".join(words)
+
+
 def _say(view: ConnectorObject, *, as_json: bool) -> None:
     if as_json:
         say_json(view)
@@ -246,12 +256,13 @@ def _say(view: ConnectorObject, *, as_json: bool) -> None:
     facts: list[tuple[str, object]] = [
         ("organisation", view.organization_id),
         ("connector", view.title),
-        ("phase", view.phase.replace("_", " ")),
+        ("phase", _phase(view)),
         ("in flight", view.in_flight),
         ("changed", view.changed_at),
         ("by", view.changed_by),
         ("reason", view.reason),
         ("suspended", view.suspended_reason),
+        ("tried again", view.next_probe_at),
         ("release policy", view.release_policy),
         ("schedule", f"{view.schedule} ({view.time_zone})" if view.schedule else None),
         ("next run", view.next_run_at),

@@ -99,7 +99,7 @@ def retry(
     reason: ReasonOption,
     as_json: JsonFlag = False,
 ) -> None:
-    """Send a rejected reimbursement round again, once its cause is mended.
+    """Send a rejected reimbursement round again, once its cause is mended; have an unknown outcome looked up once more.
 
     Example: accounting-sync item retry hlf R-2026-000417 --actor user-9 --reason "Mapping mended"
     """
@@ -140,7 +140,13 @@ def _say_decision(reimbursement: str, decided: Decided | NotDecided, *, as_json:
     if as_json:
         say_json({"reimbursement_id": reimbursement, "state": decided.state})
     else:
-        say(f"{reimbursement} is {decided.state.replace('_', ' ')} now.")
+        say(_said(reimbursement, decided.state))
+
+
+def _said(reimbursement: str, state: ItemState) -> str:
+    if state is ItemState.UNKNOWN:
+        return f"The outcome of {reimbursement} is unknown; it is looked up at the ERP once more."
+    return f"{reimbursement} is {state.replace('_', ' ')} now."
 
 
 def _say(item: ItemDetail) -> None:

@@ -1,5 +1,6 @@
 """When the next scheduled run is due, in the organisation's own time zone."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,9 +24,13 @@ def next_run_after(schedule: str, time_zone: str, after: datetime) -> datetime:
         raise _not_cron()
     try:
         # Asked in the hour that daylight saving repeats, cronsim answers times of its first pass, which is over.
-        return next(time.astimezone(UTC) for time in CronSim(schedule, local) if time.astimezone(UTC) > after)
+        return next(time for time in _in_utc(CronSim(schedule, local)) if time > after)
     except (CronSimError, StopIteration):
         raise _not_cron() from None
+
+
+def _in_utc(times: Iterable[datetime]) -> Iterator[datetime]:
+    return (time.astimezone(UTC) for time in times)
 
 
 def _not_cron() -> InvalidScheduleError:

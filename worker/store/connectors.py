@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -96,12 +96,14 @@ class ConnectorView:
     schedule: str | None
     time_zone: str
     next_run_at: datetime | None
+    probe_at: datetime | None
     enabled_mark: int
     released_through: int
     version: int
     settings: Mapping[str, object]
     mapping: Mapping[str, object]
     in_flight: int
+    outcome_unknown: int
 
     @property
     def phase(self) -> Phase:
@@ -194,15 +196,47 @@ async def quiesce(connection: Connection, organization_id: str, kind: str) -> st
     return title
 
 
-async def suspend(connection: Connection, organization_id: str, kind: str, reason: str) -> str | None:
-    """The connector's title where it was suspended just now."""
-    title: str | None = await connection.fetchval(_SQL["suspend"], organization_id, kind, reason)
-    return title
+async def outcome_unknown(connection: Connection, organization_id: str, kind: str) -> int:
+    """How many attempts at this connector ended without an answer and are not resolved yet."""
+    count: int = await connection.fetchval(_SQL["outcome_unknown"], organization_id, kind)
+    return count
 
 
-async def resume(connection: Connection, organization_id: str) -> str | None:
+async def unresolved(connection: Connection, organization_id: str, kind: str) -> int:
+    """How many items are on their way to this connector's ledger, or may be there."""
+    count: int = await connection.fetchval(_SQL["unresolved"], organization_id, kind)
+    return count
+
+
+async def suspend(connection: Connection, organization_id: str, kind: str, reason: str) -> int | None:
+    """How many refusals there have been in a row, where the connector was suspended just now."""
+    refusals: int | None = await connection.fetchval(_SQL["suspend"], organization_id, kind, reason)
+    return refusals
+
+
+async def note_refusal(connection: Connection, organization_id: str, kind: str, reason: str) -> int | None:
+    """As `suspend`, for a connector that is suspended already."""
+    refusals: int | None = await connection.fetchval(_SQL["note_refusal"], organization_id, kind, reason)
+    return refusals
+
+
+async def due_probe(connection: Connection, organization_id: str) -> str | None:
+    """The kind of the suspended connector that is to be tried now."""
+    kind: str | None = await connection.fetchval(_SQL["due_probe"], organization_id)
+    return kind
+
+
+async def probe_in(connection: Connection, organization_id: str, kind: str, delay: timedelta) -> None:
+    await connection.execute(_SQL["probe_in"], organization_id, kind, delay)
+
+
+async def forget_refusals(connection: Connection, organization_id: str, kind: str) -> None:
+    await connection.execute(_SQL["forget_refusals"], organization_id, kind)
+
+
+async def resume(connection: Connection, organization_id: str, *, by_a_person: bool) -> str | None:
     """The connector's kind where its suspension ended just now."""
-    kind: str | None = await connection.fetchval(_SQL["resume"], organization_id)
+    kind: str | None = await connection.fetchval(_SQL["resume"], organization_id, by_a_person)
     return kind
 
 

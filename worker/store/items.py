@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
+from connectors.contract import Limits
 from worker.domain.states import ItemState, Verdict
 from worker.store.database import Connection
 from worker.store.queries import load
@@ -14,6 +16,7 @@ from worker.store.queries import load
 _SQL = load("items")
 
 AttemptKey = tuple[str, str, int]
+EntryKind = Literal["settled", "confirmed", "looked_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +34,28 @@ class OpenConnector:
 
 @dataclass(frozen=True, slots=True)
 class PendingItem:
-    """`attempt` counts the tries so far; `content` is the canonical approval."""
+    """`attempt` counts the tries so far; `content` is the canonical approval; `request_hash` is the last try's."""
 
     reimbursement_id: str
     seq: int
     attempt: int
     content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A pending item with what it will be sent as."""
-
-    item: PendingItem
-    reference: str
     request_hash: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A pending item with what it will be sent as. `in_doubt`: nobody knows what came of its last attempt."""
+
+    item: PendingItem
+    reference: str
+    request_hash: bytes | None
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to post an item, from its committed claim on."""
+    """One try to post an item, from its committed claim on. `in_doubt`: nobody knows what came of the one before it."""
 
     organization_id: str
     reimbursement_id: str
@@ -59,6 +64,7 @@ class Attempt:
     reference: str
     claimed_at: datetime
     request_hash: bytes | None
+    in_doubt: bool = False
 
     @property
     def key(self) -> AttemptKey:
@@ -67,23 +73,41 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A verdict on its way to the database, with the event that tells of it."""
+    """A verdict on its way to the database, with the event that tells of it. `kind` is how the history names it, unless
+    it comes too late."""
 
     attempt: Attempt
     from_state: ItemState
+    kind: EntryKind
     verdict: Verdict
     event_type: str | None
     event_value: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
-class StagedItem:
-    """An item in the ERP's import. `age` is since its claim, `total_minor` in the currency's smallest unit."""
+class OpenQuestion:
+    """An item that the ERP is to be asked about: `confirming`, or `unknown` with its quarantine over.
+
+    `age` is since its claim, `total_minor` in the currency's smallest unit; `absences` are look-ups in a row that
+    found nothing.
+    """
 
     attempt: Attempt
+    state: ItemState
     currency: str
     total_minor: int
+    absences: int
     age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """When a staged import is looked at next. `code` and `reason` say that it takes too long, where it does."""
+
+    question: OpenQuestion
+    delay: timedelta
+    code: str | None
+    reason: str | None
 
 
 async def lock_open_connector(connection: Connection, organization_id: str, fence: int) -> OpenConnector | None:
@@ -102,15 +126,37 @@ async def next_pending(
     return [PendingItem(**dict(row)) for row in rows]
 
 
+async def due_resends(connection: Connection, organization_id: str, kind: str, limit: int) -> list[PendingItem]:
+    """The oldest unknown outcomes that sending again resolves."""
+    rows = await connection.fetch(_SQL["due_resends"], organization_id, kind, limit)
+    return [PendingItem(**dict(row)) for row in rows]
+
+
+async def resend(connection: Connection, organization_id: str, reimbursement_ids: Sequence[str]) -> None:
+    """From `unknown` to `pending`, to be claimed in the same transaction."""
+    if not reimbursement_ids:
+        return
+    await connection.execute(_SQL["resend"], organization_id, list(reimbursement_ids))
+
+
+async def look_up_instead(connection: Connection, organization_id: str, reimbursement_ids: Sequence[str]) -> None:
+    """These are not sent again as they are; they wait out their quarantine and are looked up."""
+    if not reimbursement_ids:
+        return
+    await connection.execute(_SQL["look_up_instead"], organization_id, list(reimbursement_ids))
+
+
 async def claim(
     connection: Connection,
     organization_id: str,
     fence: int,
     worker_id: UUID,
     open_: OpenConnector,
+    limits: Limits,
     claims: Sequence[Claim],
 ) -> list[Attempt]:
-    """Marks the items as `sending`. The transaction must be committed before the first byte leaves."""
+    """Marks the items as `sending`, with what the ERP's limits say about a lost answer. The transaction must be
+    committed before the first byte leaves."""
     rows = await connection.fetch(
         _SQL["claim"],
         organization_id,
@@ -123,6 +169,9 @@ async def claim(
         [c.item.attempt for c in claims],
         [c.reference for c in claims],
         [c.request_hash for c in claims],
+        limits.longest_request_life,
+        limits.refuses_duplicates,
+        [c.in_doubt for c in claims],
     )
     by_id = {c.item.reimbursement_id: c for c in claims}
     return [_attempt(organization_id, open_.kind, by_id[row["reimbursement_id"]], row) for row in rows]
@@ -152,28 +201,36 @@ async def settle(connection: Connection, worker_id: UUID, settlements: Sequence[
         [s.attempt.claimed_at for s in settlements],
         [s.attempt.request_hash for s in settlements],
         worker_id,
+        [s.kind for s in settlements],
+        [s.verdict.quarantine for s in settlements],
+        [s.verdict.is_for_a_person for s in settlements],
+        [s.verdict.is_resent_no_more for s in settlements],
+        [s.verdict.absences for s in settlements],
+        [s.attempt.in_doubt for s in settlements],
     )
     return {(row["organization_id"], row["reimbursement_id"], row["attempt"]) for row in rows}
 
 
-async def due_confirmations(connection: Connection, organization_id: str, kind: str, limit: int) -> list[StagedItem]:
-    rows = await connection.fetch(_SQL["due_confirmations"], organization_id, kind, limit)
-    return [_staged(organization_id, kind, row) for row in rows]
+async def due_looks(connection: Connection, organization_id: str, kind: str, limit: int) -> list[OpenQuestion]:
+    rows = await connection.fetch(_SQL["due_looks"], organization_id, kind, limit)
+    return [_question(organization_id, kind, row) for row in rows]
 
 
-async def next_confirmation(connection: Connection, organization_id: str) -> timedelta | None:
-    """How long until a staged import is to be looked at; None where there is none."""
-    wait: timedelta | None = await connection.fetchval(_SQL["next_confirmation"], organization_id)
+async def next_look(connection: Connection, organization_id: str, kind: str) -> timedelta | None:
+    """How long until the ERP is to be asked about an item again; None where nothing is open."""
+    wait: timedelta | None = await connection.fetchval(_SQL["next_look"], organization_id, kind)
     return wait
 
 
-async def look_again(connection: Connection, staged: Sequence[StagedItem], delays: Sequence[timedelta]) -> None:
+async def look_again(connection: Connection, organization_id: str, later: Sequence[LookAgain]) -> None:
     await connection.execute(
         _SQL["look_again"],
-        staged[0].attempt.organization_id,
-        [s.attempt.reimbursement_id for s in staged],
-        [s.attempt.attempt for s in staged],
-        list(delays),
+        organization_id,
+        [one.question.attempt.reimbursement_id for one in later],
+        [one.question.attempt.attempt for one in later],
+        [one.delay for one in later],
+        [one.code for one in later],
+        [one.reason for one in later],
     )
 
 
@@ -193,6 +250,11 @@ async def retry(connection: Connection, organization_id: str, reimbursement_id: 
     await connection.execute(_SQL["retry"], organization_id, reimbursement_id)
 
 
+async def ask_again(connection: Connection, organization_id: str, reimbursement_id: str) -> None:
+    """An unknown outcome is looked up once more."""
+    await connection.execute(_SQL["ask_again"], organization_id, reimbursement_id)
+
+
 async def hand_over(connection: Connection, organization_id: str, reimbursement_id: str, reason: str) -> None:
     await connection.execute(_SQL["hand_over"], organization_id, reimbursement_id, reason)
 
@@ -206,10 +268,11 @@ def _attempt(organization_id: str, kind: str, claimed: Claim, row: asyncpg.Recor
         reference=claimed.reference,
         claimed_at=row["claimed_at"],
         request_hash=claimed.request_hash,
+        in_doubt=claimed.in_doubt,
     )
 
 
-def _staged(organization_id: str, kind: str, row: asyncpg.Record) -> StagedItem:
+def _question(organization_id: str, kind: str, row: asyncpg.Record) -> OpenQuestion:
     attempt = Attempt(
         organization_id=organization_id,
         reimbursement_id=row["reimbursement_id"],
@@ -219,4 +282,6 @@ def _staged(organization_id: str, kind: str, row: asyncpg.Record) -> StagedItem:
         claimed_at=row["claimed_at"],
         request_hash=row["request_hash"],
     )
-    return StagedItem(attempt, row["currency"], row["total_minor"], row["age"])
+    return OpenQuestion(
+        attempt, ItemState(row["state"]), row["currency"], row["total_minor"], row["absences"], row["age"]
+    )

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import structlog
 
+from worker.progress import Beat, unwatched
 from worker.store.database import DatabaseAwayError, connect, translated
 
 log = structlog.get_logger(__name__)
@@ -22,8 +23,9 @@ Callback = Callable[[str | None], None]
 class Notifications:
     """One listening connection, made again whenever it is lost."""
 
-    def __init__(self, dsn: str, callbacks: Mapping[str, Callback]) -> None:
+    def __init__(self, dsn: str, callbacks: Mapping[str, Callback], beat: Beat = unwatched) -> None:
         self._dsn = dsn
+        self._beat = beat
         self._callbacks = callbacks
         self.listening = asyncio.Event()
 
@@ -34,6 +36,7 @@ class Notifications:
                     await self._run_once(stop)
             except DatabaseAwayError as error:
                 log.warning("notifications_lost", error=str(error))
+                self._beat(rests=_RECONNECT_SECONDS)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), _RECONNECT_SECONDS)
             finally:
@@ -41,6 +44,7 @@ class Notifications:
 
     async def _run_once(self, stop: asyncio.Event) -> None:
         connection = await connect(self._dsn)
+        connection.add_termination_listener(lambda _: self.listening.clear())
         try:
             for channel in self._callbacks:
                 await connection.add_listener(channel, self._on_notification)
@@ -49,6 +53,7 @@ class Notifications:
                 callback(None)
             while not stop.is_set():
                 await connection.execute("select 1")
+                self._beat(rests=_HEARTBEAT_SECONDS)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), _HEARTBEAT_SECONDS)
         finally:

@@ -29,6 +29,7 @@ class WaitingDeadLetter:
     """The original record, with why it could not be accepted and where it stood."""
 
     outbox_id: int
+    created_at: datetime
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
@@ -71,6 +72,7 @@ def _waiting(row: asyncpg.Record) -> WaitingEvent | WaitingDeadLetter:
         )
     return WaitingDeadLetter(
         outbox_id=row["outbox_id"],
+        created_at=row["created_at"],
         key=row["dead_key"],
         value=row["dead_value"],
         headers=list(zip(row["header_names"], row["header_values"], strict=True)),

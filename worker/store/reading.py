@@ -14,7 +14,7 @@ _SQL = load("items")
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """`total_minor` in the currency's smallest unit."""
+    """`total_minor` in the currency's smallest unit. `due_at`: when it is dealt with next, where that is planned."""
 
     reimbursement_id: str
     seq: int
@@ -32,6 +32,8 @@ class ItemRow:
     document_url: str | None
     reason_code: str | None
     reason: str | None
+    due_at: datetime | None
+    is_for_a_person: bool
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> "ItemRow":
@@ -83,6 +85,12 @@ async def item_attempts(connection: Connection, organization_id: str, reimbursem
 async def waiting(connection: Connection, organization_id: str) -> list[WaitingRow]:
     rows = await connection.fetch(_SQL["waiting"], organization_id)
     return [WaitingRow(**dict(row)) for row in rows]
+
+
+async def overdue(connection: Connection) -> dict[tuple[str, str], int]:
+    """(organisation, state) → how many items are in doubt for longer than they should be, or wait for a person."""
+    rows = await connection.fetch(_SQL["overdue"])
+    return {(row["organization_id"], row["state"]): row["count"] for row in rows}
 
 
 async def pending_content(connection: Connection, organization_id: str, limit: int) -> list[bytes]:

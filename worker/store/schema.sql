@@ -30,6 +30,9 @@ create table connector (
     quiesced_at timestamptz default clock_timestamp(),
     suspended_at timestamptz,
     suspended_reason text,
+    -- Suspensions and vain probes since the ERP last took something, or since a person acted; when it is tried next.
+    refusals integer not null default 0,
+    probe_at timestamptz,
     release_policy text not null default 'on_enable' check (release_policy in ('on_enable', 'next_sync')),
     enabled_mark bigint not null default 0,
     released_through bigint not null default 0,
@@ -122,6 +125,13 @@ create table item (
     fence bigint,
     request_hash bytea check (octet_length(request_hash) = 32),
     run_id uuid,
+    -- How long a request of this attempt may still be applied once nobody waits for its answer; whether the ERP refuses
+    -- a second document with the same reference, so that sending again is the look-up; until when an earlier request
+    -- may be alive; look-ups in a row that found nothing.
+    request_life interval,
+    resend_resolves boolean not null default false,
+    quarantined_until timestamptz,
+    absences integer not null default 0,
     document_number text,
     document_id text,
     document_url text,
@@ -151,6 +161,7 @@ create index item_in_order on item (organization_id, seq);
 create index item_pending on item (organization_id, seq) where state = 'pending';
 create index item_open on item (organization_id, state, seq)
     where state in ('sending', 'confirming', 'rejected', 'unknown', 'handled_elsewhere');
+create index item_to_look_at on item (organization_id, due_at) where state in ('confirming', 'unknown');
 create index item_sending on item (organization_id, connector) where state = 'sending';
 
 create function refuse_illegal_step() returns trigger language plpgsql as $$
@@ -178,7 +189,7 @@ create table attempt_entry (
     reimbursement_id text not null,
     attempt integer not null check (attempt > 0),
     entry_id bigint generated always as identity,
-    kind text not null check (kind in ('settled', 'confirmed', 'late')),
+    kind text not null check (kind in ('settled', 'confirmed', 'late', 'looked_up')),
     connector text not null,
     reference text not null,
     claimed_at timestamptz not null,
@@ -186,7 +197,7 @@ create table attempt_entry (
     recorded_by uuid not null,
     request_hash bytea,
     outcome text not null check (
-        outcome in ('posted', 'accepted', 'not_sent', 'rejected', 'unavailable', 'unknown')
+        outcome in ('posted', 'accepted', 'not_sent', 'rejected', 'unavailable', 'unknown', 'found', 'different', 'staged', 'absent')
     ),
     document_number text,
     document_id text,

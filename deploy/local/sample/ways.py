@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from deploy.local.sample.evidence import LogLine, Step, StoredItem
 
-WORDS = {"posted": "posted", "not_sent": "not sent", "unknown": "outcome unknown", "item_retried": "retried"}
+WORDS = {
+    "posted": "posted",
+    "found": "posted",  # what a look-up found: Xledger's import made the document
+    "not_sent": "not sent",
+    "unknown": "outcome unknown",
+    "item_retried": "retried",
+}
 UNTOLD = frozenset({"accepted"})  # Xledger's staged import: a step of every posting
 
 

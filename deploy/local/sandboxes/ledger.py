@@ -55,12 +55,14 @@ class Effect(BaseModel):
 
 
 class LedgerLine(BaseModel):
-    """`at` is UTC; `number` is the request's, the same for all documents of one request; `credentials` names
+    """`at` is UTC, when it was written; `arrived_at` is when its request came: long before, where it was held or
+    applied late. `number` is the request's, the same for all documents of one request; `credentials` names
     whose were used."""
 
     model_config = ConfigDict(frozen=True)
 
     at: datetime
+    arrived_at: datetime
     number: int
     tenant: str | None
     credentials: str
@@ -86,10 +88,19 @@ class Ledger:
         self.length = Gauge()
 
     def write(
-        self, *, number: int, tenant: str | None, credentials: str, request: str, cargo: Cargo, effect: Effect
+        self,
+        *,
+        number: int,
+        arrived_at: datetime,
+        tenant: str | None,
+        credentials: str,
+        request: str,
+        cargo: Cargo,
+        effect: Effect,
     ) -> None:
         line = LedgerLine(
             at=datetime.now(UTC),
+            arrived_at=arrived_at,
             number=number,
             tenant=tenant,
             credentials=credentials,

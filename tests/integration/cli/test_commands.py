@@ -11,7 +11,7 @@ from deploy.local.services import Services
 from tests.conftest import sibling
 from tests.events import approval
 from tests.integration.cli.command import CommandLine
-from tests.integration.worker.rows import take_in
+from tests.integration.worker.rows import bring_to, take_in
 from tests.scene import Scene
 from worker.domain.switching import Phase
 
@@ -85,7 +85,7 @@ async def test_a_run_that_is_waited_for_exits_3_when_something_was_rejected(scen
         shown = await sync("sync", "show", ran.json["run_id"], "--json")
         assert (shown.status, shown.json) == (0, ran.json)
         refused = await sync("item", "retry", "hlf", "C-1", *WHO)
-        sentence = "C-1 is synced, and only what was rejected can be retried.\n"
+        sentence = "C-1 is synced, and only what was rejected or is unknown can be retried.\n"
         assert (refused.status, refused.err) == (1, sentence)
         handled = await sync("item", "handled-elsewhere", "hlf", "C-bad", *WHO, "--json")
         assert (handled.status, handled.json) == (0, {"reimbursement_id": "C-bad", "state": "handled_elsewhere"})
@@ -107,6 +107,24 @@ async def test_disable_with_wait_returns_once_nothing_is_in_flight(scene: Scene,
         await erp.release()
         quiet = await sync("connector", "disable", "hlf", *WHO, "--wait", "--json")
         assert (quiet.status, quiet.json["phase"], quiet.json["in_flight"]) == (0, "off", 0)
+
+
+async def test_off_says_how_many_outcomes_are_unknown_and_a_dead_worker_does_not_keep_the_command_waiting(
+    scene: Scene, sync: CommandLine
+) -> None:
+    await scene.organization()
+    await take_in(scene.pool, approval("D-2"), approval("D-3"))
+    await scene.switch(True)
+    await bring_to(scene.pool, "unknown", "D-2")
+    await bring_to(scene.pool, "sending", "D-3")
+    quiet = await sync("connector", "disable", "hlf", *WHO, "--wait")
+    assert (quiet.status, quiet.err) == (0, "")
+    facts = dict(line.split(None, 1) for line in quiet.out.splitlines() if line.startswith("phase"))
+    assert facts == {"phase": "off, 2 outcomes unknown"}
+    shown = await sync("connector", "show", "hlf", "--json")
+    assert (shown.json["phase"], shown.json["outcome_unknown"]) == ("off", 2)
+    retried = await sync("item", "retry", "hlf", "D-2", *WHO)
+    assert retried.out == "The outcome of D-2 is unknown; it is looked up at the ERP once more.\n"
 
 
 async def test_bad_settings_exit_2_with_one_line_each_before_anything_starts(sync: CommandLine) -> None:

@@ -55,16 +55,40 @@ async def test_a_rejected_item_is_retried_in_its_old_place(pool: Pool) -> None:
     assert (entry["source"], entry["detail"]) == ("http", {"reimbursement_id": "R-1"})
 
 
-@pytest.mark.parametrize("state", sorted(set(SHAPES) - {"rejected"}))
-async def test_nothing_but_a_rejected_item_is_retried_and_the_try_is_logged(pool: Pool, state: str) -> None:
+@pytest.mark.parametrize("state", sorted(set(SHAPES) - {"rejected", "unknown"}))
+async def test_nothing_that_is_neither_rejected_nor_unknown_is_retried_and_the_try_is_logged(
+    pool: Pool, state: str
+) -> None:
     await _in_state(pool, state)
     before = await _item(pool)
     words = state.replace("_", " ")
-    sentence = f"R-1 is {words}, and only what was rejected can be retried."
+    sentence = f"R-1 is {words}, and only what was rejected or is unknown can be retried."
     assert await _decide(pool, decisions.retry) == NotDecided(sentence)
     assert await _item(pool) == before
     entry = (await log_of(pool))[-1]
     assert (entry["change"], entry["actor"], entry["reason"]) == ("retry_refused", "user-9", sentence)
+
+
+async def test_an_unknown_outcome_is_not_sent_by_a_retry_but_looked_up_once_more(pool: Pool) -> None:
+    await _in_state(pool, "unknown")
+    async with acquire(pool) as connection:
+        await connection.execute("update item set due_at = 'infinity', absences = 1, resend_resolves = true")
+    assert await _decide(pool, decisions.retry) == Decided(ItemState.UNKNOWN)
+    item = await _item(pool)
+    assert (item["state"], item["attempt"], item["absences"], item["resend_resolves"]) == ("unknown", 1, 0, False)
+    async with acquire(pool) as connection:
+        assert await connection.fetchval("select due_at <= clock_timestamp() from item")
+    entry = (await log_of(pool))[-1]
+    assert (entry["change"], entry["actor"], entry["new_state"]) == ("item_look_up_requested", "user-9", "unknown")
+
+
+async def test_a_retry_never_shortens_a_quarantine(pool: Pool) -> None:
+    await _in_state(pool, "unknown")
+    async with acquire(pool) as connection:
+        await connection.execute("update item set quarantined_until = clock_timestamp() + interval '1 hour'")
+    await _decide(pool, decisions.retry)
+    item = await _item(pool)
+    assert item["due_at"] == item["quarantined_until"]
 
 
 @pytest.mark.parametrize("state", ["pending", "rejected", "unknown"])

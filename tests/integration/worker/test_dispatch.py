@@ -18,7 +18,7 @@ from deploy.local.sandboxes.ledger import LedgerLine, documents_per_reference
 from deploy.local.sandboxes.tenants import Tenants, sample_tenants
 from deploy.local.services import Services
 from tests.events import approval
-from tests.scene import DISPATCH_ONLY, PATIENCE, Scene, fresh, own_scene, ready
+from tests.scene import DISPATCH_ONLY, INTAKE_ONLY, PATIENCE, Scene, fresh, own_scene, ready
 from worker.domain.switching import Phase
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -159,7 +159,7 @@ async def test_what_the_import_refuses_is_rejected_and_synced_once_the_mapping_i
         (1, "settled", "accepted"),
         (1, "confirmed", "rejected"),
         (2, "settled", "accepted"),
-        (2, "confirmed", "posted"),
+        (2, "confirmed", "found"),
     ]
     assert len(await scene.documents("hlf", name)) == 1
 
@@ -523,3 +523,18 @@ def _quiet_times(changes: list[tuple[datetime, str]]) -> list[tuple[datetime, da
             quiet.append((off, at))
             off = None
     return quiet[1:] if quiet and quiet[0][0] == changes[0][0] else quiet
+
+
+@ERPS
+async def test_the_protocol_costs_fewer_than_two_commits_an_item(scene: Scene, kind: str) -> None:
+    """Counted by PostgreSQL: every transaction that writes or locks takes a number."""
+    names = fresh(100)
+    await scene.organization("hlf", kind, concurrency=4)
+    async with scene.worker(INTAKE_ONLY):
+        await stored(scene, *names)
+    before = await scene.value("select pg_current_xact_id()::text::bigint")
+    async with scene.worker(DISPATCH_ONLY):
+        await scene.switch(True, kind=kind)
+        await scene.all_synced(*names)
+        after = await scene.value("select pg_current_xact_id()::text::bigint")
+    assert (after - before) / len(names) < 2

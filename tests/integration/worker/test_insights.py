@@ -20,7 +20,7 @@ from worker.domain.states import ItemState
 from worker.domain.switching import Phase
 from worker.runs import request_run
 from worker.store.database import Pool, acquire, transaction
-from worker.toggles import suspend
+from worker.suspension import suspend
 from worker.views import ItemPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -122,7 +122,7 @@ async def test_a_pending_item_says_what_it_waits_for(pool: Pool) -> None:
         ("sending", "the ERP's answer"),
         ("confirming", "the ERP's import to finish"),
         ("rejected", "a person: mend the cause and retry, or mark it as handled elsewhere"),
-        ("unknown", "a look-up at the ERP, or a person"),
+        ("unknown", "a look-up at the ERP"),
         ("synced", None),
         ("handled_elsewhere", None),
     ],

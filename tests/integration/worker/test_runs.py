@@ -25,7 +25,7 @@ from worker.runs import RunRefused, finish_if_done, request_run, resume
 from worker.store import runs as run_store
 from worker.store.database import Pool, acquire, transaction
 from worker.store.runs import Run, RunKind, RunResult
-from worker.toggles import suspend
+from worker.suspension import suspend
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

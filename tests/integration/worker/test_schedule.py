@@ -11,7 +11,7 @@ from tests.scene import Scene
 from worker.schedule import Scheduler
 from worker.settings import WorkerRole
 from worker.store.database import Pool, acquire, transaction
-from worker.toggles import suspend
+from worker.suspension import suspend
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.contract import Document, NotSent, Posted, PostOutcome, Rejected, Unknown
+from connectors.contract import Document, Limits, NotSent, Posted, PostOutcome, Rejected, Unknown
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
 from tests.events import approval
@@ -24,6 +24,8 @@ from worker.lanes import LaneKeeper
 from worker.settlement import settlement_of
 from worker.settler import Settler
 from worker.store.items import Attempt, Settlement
+
+LIMITS = Limits(concurrency=10, longest_request_life=LEASE)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,7 +45,7 @@ async def sending(scene: Scene, names: Sequence[str]) -> list[Attempt]:
 
 
 def settled(attempt: Attempt, outcome: PostOutcome) -> Settlement:
-    return settlement_of(attempt, ItemState.SENDING, judge_outcome(outcome, LEASE))
+    return settlement_of(attempt, ItemState.SENDING, judge_outcome(outcome, LEASE, LIMITS, attempt.attempt))
 
 
 def posted(attempt: Attempt, number: str = "V-1") -> Settlement:
@@ -108,6 +110,19 @@ async def test_two_answers_for_one_item_in_one_batch_tell_of_the_current_attempt
     assert sorted(await scene.history(first.reimbursement_id)) == [(1, "late", "rejected"), (2, "settled", "posted")]
     events = await scene.fetch("select event_type from outbox where event_type like 'reimbursement.%'")
     assert [row["event_type"] for row in events] == ["reimbursement.synced.v1"]
+
+
+async def test_a_late_word_of_another_document_goes_to_a_person_and_counts_once(scene: Scene) -> None:
+    (attempt,) = await sending(scene, fresh(1))
+    differs = settled(attempt, Unknown("99.00 NOK, not 250.00", conflict=Document(number="V-7", erp_id="7")))
+    async with running(scene) as settler:
+        await settler.settle(settled(attempt, Unknown("read time-out")))
+        assert await settler.settle(differs)
+        assert not await settler.settle(differs)
+    item = await scene.item(attempt.reimbursement_id)
+    assert (item["state"], item["reason_code"], item["document_number"]) == ("unknown", "different_document", "V-7")
+    assert await scene.value("select due_at = 'infinity' from item")
+    assert await scene.history(attempt.reimbursement_id) == [(1, "settled", "unknown"), (1, "late", "different")]
 
 
 async def test_a_settlement_that_postgresql_refuses_does_not_cost_its_neighbours_theirs(scene: Scene) -> None:

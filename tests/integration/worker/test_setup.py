@@ -23,7 +23,7 @@ from tests.integration.worker.rows import (
 from worker import setup
 from worker.domain.switching import Phase
 from worker.store.database import Pool, acquire, transaction
-from worker.toggles import suspend
+from worker.suspension import suspend
 from worker.vault import Vault, VaultError
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -269,3 +269,20 @@ async def test_an_organisation_without_a_usable_name_or_id_is_refused(
             await setup.add_organization(connection, organization_id, name, ADMIN, "cli")
     async with acquire(pool) as connection:
         assert await connection.fetchval("select count(*) from organization") == 0
+
+
+async def test_another_ledger_is_refused_while_something_may_be_in_the_one_before(pool: Pool) -> None:
+    """Looked for there, found nowhere, and sent again: a double entry that no ERP refuses."""
+    await add_organization(pool)
+    await configure(pool, kind="business_central", file=central_file())
+    await take_in(pool, approval("R-1"))
+    await bring_to(pool, "unknown", "R-1")
+    async with acquire(pool) as connection:
+        await connection.execute("update item set connector = 'business_central'")
+    elsewhere = {**central_file(), "company_id": "00000000-0000-0000-0000-000000000009"}
+    with pytest.raises(ConfigurationError, match="with no answer yet: 1"):
+        await configure(pool, kind="business_central", file=elsewhere)
+    await configure(pool, kind="business_central", file={**central_file(), "concurrency": 2})
+    async with acquire(pool) as connection:
+        await connection.execute("update item set state = 'handled_elsewhere', reason = 'Voucher 7'")
+    await configure(pool, kind="business_central", file=elsewhere)

@@ -15,6 +15,7 @@ from tests.scene import Scene
 from worker import toggles
 from worker.domain.switching import Actor, Phase, Role, Toggle, Verdict
 from worker.store.database import Connection, Pool, acquire, transaction
+from worker.suspension import suspend
 from worker.toggles import apply_toggle, finish_switching_off
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -253,8 +254,8 @@ async def test_a_suspension_ends_with_the_admins_next_word(pool: Pool) -> None:
     await set_up(pool)
     await switch(pool, True)
     async with transaction(pool) as connection:
-        assert await toggles.suspend(connection, "hlf", "xledger", "The token expired.")
-        assert not await toggles.suspend(connection, "hlf", "xledger", "The token expired.")
+        assert await suspend(connection, "hlf", "xledger", "The token expired.")
+        assert not await suspend(connection, "hlf", "xledger", "The token expired.")
     assert await _enabled(pool)
     assert [entry["change"] for entry in await log_of(pool)].count("connector_suspended") == 1
     assert (await switch(pool, True)).phase is Phase.ON

@@ -183,11 +183,11 @@ def test_a_voucher_is_refused_when_one_of_its_rows_is() -> None:
     rows = [ImportRow(1, "R-1", "7"), ImportRow(2, "R-1", "7")]
     refused_row = Holdings([], rows, is_cut=False, messages={2: ["Account 9999 does not exist."]})
     assert findings(["R-1", "R-2"], refused_row) == {
-        "R-1": ImportRefused("import_refused", "Account 9999 does not exist."),
+        "R-1": ImportRefused(Document("R-1", "1,2"), "import_refused", "Account 9999 does not exist."),
         "R-2": Absent(),
     }
     waits_too = Holdings([], [*rows, ImportRow(3, "R-1", "8")], is_cut=False, messages=refused_row.messages)
-    assert findings(["R-1"], waits_too) == {"R-1": Staged()}
+    assert findings(["R-1"], waits_too) == {"R-1": Staged(Document("R-1", "1,2,3"))}
 
 
 def test_an_answer_of_another_form_is_not_an_absence() -> None:

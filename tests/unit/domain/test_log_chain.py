@@ -1,9 +1,11 @@
 """Whatever is done to a chain afterwards is found (P10)."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -136,3 +138,23 @@ def test_the_hash_does_not_depend_on_the_order_of_details(entry: LogEntry) -> No
 @given(contents())
 def test_a_missing_field_is_not_an_empty_one(entry: LogEntry) -> None:
     assert entry_hash(replace(entry, reason=None), START) != entry_hash(replace(entry, reason=""), START)
+
+
+def test_an_entry_is_hashed_in_the_form_that_is_on_record_for_ever() -> None:
+    """Compact JSON in UTF-8, keys in order, UTC to the microsecond: another form would break every log there is."""
+    at = datetime(2026, 11, 22, 10, 30, tzinfo=timezone(timedelta(hours=1)))
+    detail = {"to": "på", "from": None, "count": 2}
+    entry = LogEntry("hlf", 7, at, "user-9", "organization_admin", "http", "xledger", "enabled", "on", "Året", detail)
+    form = (
+        '["hlf",7,"2026-11-22T09:30:00.000000+00:00","user-9","organization_admin","http","xledger","enabled","on",'
+        '"Året",{"count":2,"from":null,"to":"på"}]'
+    )
+    assert entry_hash(entry, START) == hashlib.sha256(bytes(32) + form.encode("utf-8")).digest()
+
+
+@pytest.mark.usefixtures("machine_in_kathmandu")
+def test_the_hash_does_not_depend_on_the_time_zone_of_the_machine() -> None:
+    at = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    entry = LogEntry("hlf", 1, at, "root-1", "global_admin", "cli", None, "configured", None, None)
+    text = '["hlf",1,"2026-11-22T09:30:00.000000+00:00","root-1","global_admin","cli",null,"configured",null,null,{}]'
+    assert entry_hash(entry, START) == hashlib.sha256(bytes(32) + text.encode()).digest()

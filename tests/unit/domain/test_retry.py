@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.retry import FIRST_DELAY, LONGEST_DELAY, back_off, confirmation_delay
+from worker.domain.retry import FIRST_DELAY, LONGEST_DELAY, back_off, confirmation_delay, pause_after, probe_delay
 
 FAILURES = st.integers(1, 10**6)
 JITTER = st.floats(0, 1)
@@ -52,3 +53,17 @@ def test_an_older_import_is_looked_at_no_more_often_than_a_younger_one(one: time
     younger, older = sorted((one, other))
     first = timedelta(seconds=5)
     assert confirmation_delay(younger, first) <= confirmation_delay(older, first)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "seconds"), [(1, 10), (2, 20), (3, 40), (9, 2560), (10, 3600), (11, 3600), (500, 3600)]
+)
+def test_a_suspended_connector_is_probed_ever_more_rarely_up_to_an_hour(refusals: int, seconds: int) -> None:
+    assert probe_delay(refusals, jitter=1.0) == timedelta(seconds=seconds)
+    assert probe_delay(refusals, jitter=0.0) == timedelta(seconds=seconds / 2)
+    assert probe_delay(refusals, jitter=0.5) == timedelta(seconds=seconds * 0.75)
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (500, 30)])
+def test_a_resend_waits_longer_with_every_attempt_up_to_half_a_minute(attempt: int, seconds: int) -> None:
+    assert pause_after(attempt) == timedelta(seconds=seconds)

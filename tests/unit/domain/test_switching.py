@@ -124,6 +124,20 @@ def test_the_phase_says_what_holds(enabled: bool, suspended: bool, quiesced_at: 
     assert phase_of(enabled=enabled, suspended=suspended, quiesced_at=quiesced_at) is phase
 
 
+@pytest.mark.parametrize(
+    ("flag", "phase"),
+    [
+        (ON, Phase.ON),
+        (replace(ON, suspended=True), Phase.SUSPENDED),
+        (replace(OFF, quiesced_at=None), Phase.SWITCHING_OFF),
+        (OFF, Phase.OFF),
+    ],
+    ids=lambda value: value.value if isinstance(value, Phase) else "",
+)
+def test_a_connector_is_in_the_phase_that_its_own_row_says(flag: ConnectorFlag, phase: Phase) -> None:
+    assert flag.phase is phase
+
+
 def test_the_sentence_of_a_disabled_connector_is_the_interfaces() -> None:
     """INTERFACE section 5, word by word; the time is UTC wherever it was read."""
     since = QUIET.astimezone(timezone(timedelta(hours=1)))
@@ -131,6 +145,11 @@ def test_the_sentence_of_a_disabled_connector_is_the_interfaces() -> None:
         "The Xledger connector for hlf is disabled (since 2026-11-20 10:00:00 UTC by user-9: Maintenance). "
         "Nothing was synced. Enable it first."
     )
+
+
+@pytest.mark.usefixtures("machine_in_kathmandu")
+def test_the_sentence_of_a_disabled_connector_tells_utc_wherever_the_machine_stands() -> None:
+    assert "(since 2026-11-20 10:00:00 UTC by" in disabled_sentence("Xledger", "hlf", QUIET, "user-9", "Maintenance")
 
 
 def test_the_sentence_of_a_connector_that_was_never_enabled_says_so() -> None:

@@ -37,6 +37,7 @@ def test_the_defaults_are_the_interfaces() -> None:
     assert settings.roles == frozenset(WorkerRole)
     assert settings.erp_allowed_hosts == frozenset()
     assert settings.credentials_key_bytes is None
+    assert (settings.stall_seconds, settings.kafka_session_seconds, settings.shutdown_seconds) == (180, 45, 20)
 
 
 def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +95,9 @@ def test_each_mistake_has_a_line_of_its_own_and_no_line_quotes_a_value(monkeypat
         "KAFKA_SECURITY_PROTOCOL": "carrier-pigeon",
         "CREDENTIALS_KEY": "hunter2",
         "LEASE_SECONDS": "0.25",
+        "STALL_SECONDS": "0.5",
+        "KAFKA_SESSION_SECONDS": "301",
+        "SHUTDOWN_SECONDS": "-1",
     }
     for name, value in bad.items():
         monkeypatch.setenv(f"SYNC_{name}", value)

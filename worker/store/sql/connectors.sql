@@ -24,14 +24,14 @@ select case when is_called then last_value else 0 end from item_order;
 -- switch_on: the administrator's word; what waited is released as the marks say
 update connector
 set enabled = true, changed_by = $3, changed_at = $4, reason = $5, revision = coalesce($6, revision),
-    quiesced_at = null, suspended_at = null, suspended_reason = null,
+    quiesced_at = null, suspended_at = null, suspended_reason = null, probe_at = null, refusals = 0,
     enabled_mark = $7, released_through = $8, next_run_at = $9
 where (organization_id, kind) = ($1, $2);
 
 -- switch_off: the administrator's word; quiesced at once where nothing is in flight
 update connector
 set enabled = false, changed_by = $3, changed_at = $4, reason = $5, revision = coalesce($6, revision),
-    suspended_at = null, suspended_reason = null, next_run_at = null,
+    suspended_at = null, suspended_reason = null, probe_at = null, refusals = 0, next_run_at = null,
     quiesced_at = case when $7 then null else clock_timestamp() end
 where (organization_id, kind) = ($1, $2);
 
@@ -40,6 +40,12 @@ update connector set revision = $3 where (organization_id, kind) = ($1, $2) and 
 
 -- in_flight: how many reimbursements are on the wire to this connector
 select count(*) from item where (organization_id, connector) = ($1, $2) and state = 'sending';
+
+-- outcome_unknown: attempts at this connector that ended without an answer and are not resolved yet
+select count(*) from item where organization_id = $1 and connector = $2 and state = 'unknown';
+
+-- unresolved: what is on its way to this connector's ledger, or may be there
+select count(*) from item where organization_id = $1 and connector = $2 and state in ('sending', 'confirming', 'unknown');
 
 -- switching_off: connectors that were switched off and may be idle by now
 select c.organization_id, c.kind
@@ -62,15 +68,31 @@ returning c.title;
 
 -- suspend: the worker's own pause, with its reason; the administrator's flag stays
 update connector
-set suspended_at = clock_timestamp(), suspended_reason = $3
+set suspended_at = clock_timestamp(), suspended_reason = $3, refusals = refusals + 1, probe_at = clock_timestamp()
 where (organization_id, kind) = ($1, $2) and enabled and suspended_at is null
-returning title;
+returning refusals;
 
--- resume: ends the worker's own pause
+-- probe_in: when a suspended connector is tried next
+update connector set probe_at = clock_timestamp() + $3::interval
+where (organization_id, kind) = ($1, $2) and suspended_at is not null;
+
+-- due_probe: the suspended connector that is to be tried now
+select kind from connector
+where organization_id = $1 and enabled and suspended_at is not null and coalesce(probe_at, 'epoch') <= clock_timestamp();
+
+-- note_refusal: a probe was in vain; why may have changed. Answers no row where the suspension ended meanwhile
+update connector set refusals = refusals + 1, suspended_reason = $3
+where (organization_id, kind) = ($1, $2) and enabled and suspended_at is not null
+returning refusals;
+
+-- resume: ends the worker's own pause; only what the ERP takes, or a person, forgets the refusals before it
 update connector
-set suspended_at = null, suspended_reason = null
+set suspended_at = null, suspended_reason = null, probe_at = null, refusals = case when $2 then 0 else refusals end
 where organization_id = $1 and enabled and suspended_at is not null
 returning kind;
+
+-- forget_refusals: the ERP took something
+update connector set refusals = 0 where (organization_id, kind) = ($1, $2) and refusals > 0 and suspended_at is null;
 
 -- save_configuration: makes or changes a connector; never switches it
 insert into connector as c
@@ -79,7 +101,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, null)
 on conflict (organization_id, kind) do update
 set title = excluded.title, release_policy = excluded.release_policy, schedule = excluded.schedule,
     time_zone = excluded.time_zone, settings = excluded.settings, mapping = excluded.mapping, version = c.version + 1,
-    suspended_at = null, suspended_reason = null,
+    suspended_at = null, suspended_reason = null, probe_at = null, refusals = 0,
     next_run_at = case when c.enabled then $9::timestamptz end
 returning c.enabled, c.version;
 
@@ -98,7 +120,9 @@ select kind, title, settings, mapping, time_zone, version from connector where (
 -- connector_views: what people see of an organisation's connectors, the one that is or was last in use first
 select c.organization_id, c.kind, c.title, c.enabled, c.changed_by, c.changed_at, c.reason, c.revision,
        c.quiesced_at, c.suspended_at, c.suspended_reason, c.release_policy, c.schedule, c.time_zone, c.next_run_at,
-       c.enabled_mark, c.released_through, c.version, c.settings, c.mapping,
+       c.probe_at, c.enabled_mark, c.released_through, c.version, c.settings, c.mapping,
+       (select count(*) from item i
+        where i.organization_id = c.organization_id and i.connector = c.kind and i.state = 'unknown') as outcome_unknown,
        (select count(*) from item i
         where i.organization_id = c.organization_id and i.connector = c.kind and i.state = 'sending') as in_flight
 from connector c

@@ -7,23 +7,38 @@ where c.organization_id = $1 and c.enabled and c.suspended_at is null
 for share of c, l;
 
 -- next_pending: the oldest released items, in two ranges so that a held backlog costs nothing
-(select reimbursement_id, seq, attempt, content from item
+(select reimbursement_id, seq, attempt, content, request_hash from item
  where organization_id = $1 and state = 'pending' and due_at <= clock_timestamp() and seq <= $2
  order by seq limit $4)
 union all
-(select reimbursement_id, seq, attempt, content from item
+(select reimbursement_id, seq, attempt, content, request_hash from item
  where organization_id = $1 and state = 'pending' and due_at <= clock_timestamp() and seq > greatest($2, $3)
  order by seq limit $4)
 order by seq
 limit $4;
 
+-- due_resends: outcomes that sending again resolves, since the ERP refuses a second document with the same reference
+select reimbursement_id, seq, attempt, content, request_hash from item
+where organization_id = $1 and connector = $2 and state = 'unknown' and resend_resolves and due_at <= clock_timestamp()
+order by seq
+limit $3;
+
+-- resend: back to pending, in the transaction that claims them at once
+update item set state = 'pending', changed_at = clock_timestamp()
+where organization_id = $1 and reimbursement_id = any($2::text[]) and state = 'unknown';
+
+-- look_up_instead: what would be sent is not what was sent, so these wait for a look-up
+update item set resend_resolves = false, due_at = quarantined_until
+where organization_id = $1 and reimbursement_id = any($2::text[]) and state = 'unknown';
+
 -- claim: to be committed before the first byte leaves
 update item i
 set state = 'sending', attempt = i.attempt + 1, connector = $3, reference = b.reference, request_hash = b.request_hash,
     claimed_at = clock_timestamp(), claimed_by = $4, fence = $2, due_at = 'epoch', changed_at = clock_timestamp(),
-    run_id = case when i.seq <= $6 then $5::uuid end,
-    reason = null, reason_code = null, document_number = null, document_id = null, document_url = null
-from unnest($7::text[], $8::integer[], $9::text[], $10::bytea[]) as b (reimbursement_id, attempt, reference, request_hash)
+    run_id = case when i.seq <= $6 then $5::uuid end, request_life = $11, resend_resolves = $12, absences = 0,
+    quarantined_until = case when b.in_doubt then i.quarantined_until end, reason = null, reason_code = null, document_number = null, document_id = null, document_url = null
+from unnest($7::text[], $8::integer[], $9::text[], $10::bytea[], $13::boolean[])
+    as b (reimbursement_id, attempt, reference, request_hash, in_doubt)
 where i.organization_id = $1 and i.reimbursement_id = b.reimbursement_id and i.attempt = b.attempt and i.state = 'pending'
 returning i.reimbursement_id, i.attempt, i.claimed_at;
 
@@ -32,18 +47,23 @@ with verdict as (
     select * from unnest(
         $1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::interval[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::text[], $16::text[], $17::timestamptz[],
-        $18::bytea[])
+        $18::bytea[], $20::text[], $21::interval[], $22::boolean[], $23::boolean[], $24::integer[], $25::boolean[])
     as v (organization_id, reimbursement_id, attempt, from_state, outcome, state, due_in, document_number, document_id,
-          document_url, code, reason, event_type, event_value, connector, reference, claimed_at, request_hash)
+          document_url, code, reason, event_type, event_value, connector, reference, claimed_at, request_hash,
+          kind, quarantine, for_a_person, resent_no_more, absences, in_doubt)
 ),
 settled as (
     update item i
-    set state = v.state, due_at = coalesce(clock_timestamp() + v.due_in, 'epoch'), changed_at = clock_timestamp(),
-        document_number = v.document_number, document_id = v.document_id, document_url = v.document_url,
+    set state = v.state, changed_at = clock_timestamp(),
+        due_at = case when v.for_a_person then 'infinity' else coalesce(clock_timestamp() + v.due_in, 'epoch') end,
+        quarantined_until = coalesce(clock_timestamp() + v.quarantine, i.quarantined_until), absences = v.absences,
+        resend_resolves = i.resend_resolves and not v.resent_no_more, document_number = v.document_number, document_id = v.document_id, document_url = v.document_url,
         reason_code = v.code, reason = v.reason, fence = null, claimed_by = null
     from verdict v
     where i.organization_id = v.organization_id and i.reimbursement_id = v.reimbursement_id and i.attempt = v.attempt
-      and (i.state = v.from_state or (i.state = 'unknown' and v.state in ('synced', 'confirming')))
+      and ((i.state = v.from_state and (v.absences = 0 or i.absences = v.absences - 1))
+           or (i.state = 'unknown' and v.outcome in ('posted', 'accepted', 'found', 'not_sent', 'different')))
+      and not (v.for_a_person and i.due_at = 'infinity') -- it waits for one already
     returning i.organization_id, i.reimbursement_id, i.attempt, i.state, i.run_id
 ),
 history as (
@@ -51,7 +71,7 @@ history as (
         (organization_id, reimbursement_id, attempt, kind, connector, reference, claimed_at, recorded_by, request_hash, outcome,
          document_number, document_id, code, detail)
     select v.organization_id, v.reimbursement_id, v.attempt,
-           case when i.state <> v.from_state or i.attempt <> v.attempt then 'late' when i.state = 'confirming' then 'confirmed' else 'settled' end,
+           case when i.state <> v.from_state or i.attempt <> v.attempt then 'late' else v.kind end,
            v.connector, v.reference, v.claimed_at, $19, v.request_hash, v.outcome, v.document_number, v.document_id, v.code, v.reason
     from verdict v
     join item i on i.organization_id = v.organization_id and i.reimbursement_id = v.reimbursement_id
@@ -69,30 +89,43 @@ told as (
 ),
 counted as (
     update sync_run r
-    set synced = r.synced + n.synced, rejected = r.rejected + n.rejected, unknown = r.unknown + n.unknown
-    from (select organization_id, run_id, count(*) filter (where state = 'synced') as synced,
-                 count(*) filter (where state = 'rejected') as rejected, count(*) filter (where state = 'unknown') as unknown
-          from settled where run_id is not null group by organization_id, run_id) n
+    set synced = r.synced + n.synced, rejected = r.rejected + n.rejected, unknown = greatest(r.unknown + n.unknown, 0)
+    from (select s.organization_id, s.run_id, count(*) filter (where s.state = 'synced') as synced,
+                 count(*) filter (where s.state = 'rejected') as rejected,
+                 sum((s.state = 'unknown')::integer - (i.state = 'unknown' or v.in_doubt)::integer) as unknown
+          from settled s
+          join verdict v using (organization_id, reimbursement_id, attempt)
+          join item i using (organization_id, reimbursement_id) -- as it was before this statement
+          where s.run_id is not null group by s.organization_id, s.run_id) n
     where r.organization_id = n.organization_id and r.run_id = n.run_id and r.finished_at is null
 )
 select organization_id, reimbursement_id, attempt, case when (select count(*) from told) > 0 then pg_notify('accounting_sync_outbox', '') end
 from settled;
 
--- due_confirmations: staged imports to be looked at, while the connector is on
-select i.reimbursement_id, i.attempt, i.reference, i.claimed_at, i.request_hash, i.currency, i.total_minor,
-       clock_timestamp() - i.claimed_at as age
+-- due_looks: staged imports, and unknown outcomes whose quarantine is over, to be looked up at the ERP
+select i.reimbursement_id, i.state, i.attempt, i.reference, i.claimed_at, i.request_hash, i.currency, i.total_minor,
+       i.absences, clock_timestamp() - i.claimed_at as age
 from item i
-where i.organization_id = $1 and i.state = 'confirming' and i.connector = $2 and i.due_at <= clock_timestamp()
-order by i.seq
+where i.organization_id = $1 and i.state in ('confirming', 'unknown') and not i.resend_resolves and i.connector = $2
+  and i.due_at <= clock_timestamp()
+order by i.due_at
 limit $3;
 
--- next_confirmation: how long until the next one is due
-select min(due_at) - clock_timestamp() from item where organization_id = $1 and state = 'confirming';
+-- next_look: how long until the next one is due
+select min(due_at) - clock_timestamp() from item
+where organization_id = $1 and state in ('confirming', 'unknown') and connector = $2 and due_at < 'infinity';
 
--- look_again: the import has not decided yet
-update item i set due_at = clock_timestamp() + b.delay
-from unnest($2::text[], $3::integer[], $4::interval[]) as b (reimbursement_id, attempt, delay)
+-- look_again: the import has not decided yet; one that takes too long says so
+update item i
+set due_at = clock_timestamp() + b.delay, reason_code = b.code, reason = b.reason
+from unnest($2::text[], $3::integer[], $4::interval[], $5::text[], $6::text[]) as b (reimbursement_id, attempt, delay, code, reason)
 where i.organization_id = $1 and i.reimbursement_id = b.reimbursement_id and i.attempt = b.attempt and i.state = 'confirming';
+
+-- ask_again: a person wants an unknown outcome looked up once more; never before its quarantine is over
+update item
+set due_at = greatest(coalesce(quarantined_until, 'epoch'), clock_timestamp()), resend_resolves = false, absences = 0,
+    changed_at = clock_timestamp()
+where (organization_id, reimbursement_id) = ($1, $2) and state = 'unknown';
 
 -- has_open_connector: whether the connector is on, for look-ups
 select version from connector where organization_id = $1 and kind = $2 and enabled and suspended_at is null;
@@ -113,7 +146,8 @@ where (organization_id, reimbursement_id) = ($1, $2) and state in ('pending', 'r
 
 -- list_items: oldest first, after a given sequence number
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person
 from item i
 where i.organization_id = $1 and i.seq > $2 and ($3::text is null or i.state = $3)
 order by i.seq
@@ -121,7 +155,8 @@ limit $4;
 
 -- show_item: one
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person
 from item i
 where (i.organization_id, i.reimbursement_id) = ($1, $2);
 
@@ -140,3 +175,22 @@ order by currency;
 
 -- pending_content: the oldest pending approvals, for the preview
 select content from item where organization_id = $1 and state = 'pending' order by seq limit $2;
+
+-- overdue: in doubt for longer than the protocol takes, or for a person to compare; the conditions follow the partial indexes
+select organization_id, state, count(*) as count
+from (
+    select i.organization_id, i.state
+    from item i
+    join lane l using (organization_id)
+    where i.state = 'sending' and l.leased_until < clock_timestamp() - interval '1 minute'
+    union all
+    select organization_id, state
+    from item
+    where state in ('confirming', 'unknown')
+      and case state
+          when 'confirming' then reason_code = 'import_overdue'
+          else due_at = 'infinity'
+               or claimed_at < clock_timestamp() - 3 * coalesce(request_life, interval '15 minutes') - interval '10 minutes'
+          end
+) as doubtful
+group by organization_id, state;

@@ -15,9 +15,13 @@ with candidate as (
                                               where i.organization_id = c.organization_id and i.state = 'pending'
                                                 and i.seq > c.enabled_mark)
                                    or exists (select from item i
-                                              where i.organization_id = c.organization_id and i.state = 'confirming')
+                                              where i.organization_id = c.organization_id
+                                                and i.state in ('confirming', 'unknown') and i.connector = c.kind
+                                                and i.due_at <= clock_timestamp())
                                    or exists (select from sync_run r
                                               where r.organization_id = c.organization_id and r.finished_at is null)))
+                             or (c.enabled and c.suspended_at is not null
+                                 and coalesce(c.probe_at, 'epoch') <= clock_timestamp())
                              or (not c.enabled and c.quiesced_at is null))))
     limit $4
     for update of l skip locked
@@ -51,7 +55,10 @@ update lane set failures = 0, not_before = 'epoch' where organization_id = $1 an
 with left_over as (
     update item
     set state = 'unknown', reason = 'The worker that sent it ended without recording an answer.', reason_code = 'worker_lost',
-        fence = null, claimed_by = null, changed_at = clock_timestamp()
+        fence = null, claimed_by = null, changed_at = clock_timestamp(),
+        quarantined_until = clock_timestamp() + coalesce(request_life, interval '15 minutes'),
+        due_at = case when resend_resolves then clock_timestamp()
+                      else clock_timestamp() + coalesce(request_life, interval '15 minutes') end
     where organization_id = $1 and state = 'sending' and fence < $2
     returning organization_id, reimbursement_id, attempt, connector, reference, claimed_at, request_hash, run_id, reason
 ),

@@ -1,7 +1,8 @@
 """One company's purchase ledger: what may become a draft, what may be posted, what can't be changed any
 more."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -28,11 +29,16 @@ class Company:
         self.tenant = tenant
         self.duplicates: Duplicates = "refused_once_posted"
         self._invoices: dict[str, Invoice] = {}
+        self._ids_by_reference: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._numbers = {Status.DRAFT: 107_000, Status.OPEN: 108_000}
 
-    @property
-    def invoices(self) -> Sequence[Invoice]:
-        return tuple(self._invoices.values())
+    def invoices(self, references: Collection[str] = ()) -> Sequence[Invoice]:
+        """All, or those under one of these vendor invoice numbers, found without reading all of them."""
+        if not references:
+            return tuple(self._invoices.values())
+        wanted = dict.fromkeys(reference.casefold() for reference in references)
+        ids = (one for reference in wanted for one in self._ids_by_reference.get(reference, ()))
+        return tuple(self._invoices[one] for one in ids)
 
     def invoice(self, invoice_id: str) -> Invoice:
         found = self._invoices.get(invoice_id.lower())
@@ -93,14 +99,21 @@ class Company:
         return self._keep(_changed(invoice, {"status": Status.OPEN, "number": self._next_number(Status.OPEN)}))
 
     def delete(self, invoice_id: str) -> None:
-        del self._invoices[self._changeable(invoice_id).id]
+        self._drop(self._changeable(invoice_id))
 
     def dimension_lines(self, line: Line) -> list[dict[str, object]]:
         return [{"code": code, "valueCode": value} for code, value in line.dimensions.items()]
 
     def _keep(self, invoice: Invoice) -> Invoice:
+        if invoice.id in self._invoices:
+            self._drop(self._invoices[invoice.id])
         self._invoices[invoice.id] = invoice
+        self._ids_by_reference[invoice.vendor_invoice_number.casefold()][invoice.id] = None
         return invoice
+
+    def _drop(self, invoice: Invoice) -> None:
+        del self._invoices[invoice.id]
+        del self._ids_by_reference[invoice.vendor_invoice_number.casefold()][invoice.id]
 
     def _changeable(self, invoice_id: str) -> Invoice:
         invoice = self.invoice(invoice_id)
@@ -121,8 +134,7 @@ class Company:
             )
 
     def _check_not_posted_yet(self, vendor: str, reference: str) -> None:
-        same = (each for each in self._invoices.values() if each.is_posted and each.vendor == vendor)
-        if any(each.vendor_invoice_number.casefold() == reference.casefold() for each in same):
+        if any(each.is_posted and each.vendor == vendor for each in self.invoices([reference])):
             raise RefusedError(f"Purchase Invoice {reference} already exists for this vendor.", code=DIALOG)
 
     def _vendor(self, number: str | None) -> str:

@@ -36,6 +36,11 @@ class Filter:
     def texts_of(self, field: str) -> tuple[str, ...]:
         return tuple(each.text for group in self.groups for each in group if each.field == field)
 
+    def only_of(self, field: str) -> tuple[str, ...]:
+        """The texts without one of which no row holds; none where the filter does not always name the field."""
+        is_named = all(any(each.field == field for each in group) for group in self.groups)
+        return self.texts_of(field) if is_named else ()
+
     def holds(self, row: Row) -> bool:
         return not self.groups or any(all(each.holds(row) for each in group) for group in self.groups)
 

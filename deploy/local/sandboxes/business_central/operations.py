@@ -77,7 +77,7 @@ class Desk:
     def _find(self, call: Call) -> Verdict:
         seen = [
             each.wire()
-            for each in self.company.invoices
+            for each in self.company.invoices(call.query.filter.only_of("vendorInvoiceNumber"))
             if not self._hides(each.vendor_invoice_number, each.modified_at)
         ]
         return Verdict(_collection(odata.rows_for(call.query, seen, self._expanded_invoice)))

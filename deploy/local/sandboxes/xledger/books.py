@@ -3,11 +3,15 @@
 Field names are those recorded by grasp-labs/ds-provider-xledger-py-lib. `dbId`s are unique over all tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
+from typing import Generic, TypeVar
+
+Numbers = Collection[str] | None
+"""The invoice numbers that are asked for; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +79,49 @@ class PostedEntry:
     created_at: datetime
 
 
+Row = TypeVar("Row", StagedItem, PostedEntry)
+
+
+@dataclass(slots=True)
+class Shelf(Generic[Row]):
+    """Rows in their order, found by their invoice number without reading all of them."""
+
+    _by_number: dict[str, dict[int, Row]] = field(default_factory=dict)
+
+    def put(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._by_number.setdefault(row.node.invoice_number, {})[row.db_id] = row
+
+    def take(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._by_number[row.node.invoice_number].pop(row.db_id)
+
+    def under(self, numbers: Numbers) -> list[Row]:
+        wanted = self._by_number if numbers is None else dict.fromkeys(numbers)
+        return [row for number in wanted for row in self._by_number.get(number, {}).values()]
+
+
 @dataclass(slots=True)
 class Books:
-    """`waiting` is processed when its time comes; refused vouchers stay in `staged`, as in Xledger's import
-    screen."""
+    """`waiting` is processed when its time comes; refused vouchers stay staged, as in Xledger's import screen."""
 
     waiting: list[Voucher] = field(default_factory=list)
-    staged: list[StagedItem] = field(default_factory=list)
     errors: list[RefusedItem] = field(default_factory=list)
-    entries: list[PostedEntry] = field(default_factory=list)
+    _staged: Shelf[StagedItem] = field(default_factory=Shelf)
+    _entries: Shelf[PostedEntry] = field(default_factory=Shelf)
     _db_ids: Iterator[int] = field(default_factory=lambda: count(40_000_001))
     _transactions: Iterator[int] = field(default_factory=lambda: count(20_260_001))
+
+    def staged(self, numbers: Numbers) -> list[StagedItem]:
+        return self._staged.under(numbers)
+
+    def entries(self, numbers: Numbers) -> list[PostedEntry]:
+        return self._entries.under(numbers)
 
     def stage(self, nodes: list[ImportNode]) -> tuple[StagedItem, ...]:
         now = datetime.now(UTC)
         items = tuple(StagedItem(next(self._db_ids), node, now) for node in nodes)
-        self.staged.extend(items)
+        self._staged.put(items)
         return items
 
     def refuse(self, item: StagedItem, message: str) -> None:
@@ -99,7 +130,6 @@ class Books:
     def post(self, voucher: Voucher) -> int:
         """The voucher's transaction number. It leaves the import."""
         number, header, now = next(self._transactions), next(self._db_ids), datetime.now(UTC)
-        gone = {item.db_id for item in voucher.items}
-        self.staged = [item for item in self.staged if item.db_id not in gone]
-        self.entries += [PostedEntry(next(self._db_ids), header, number, item.node, now) for item in voucher.items]
+        self._staged.take(voucher.items)
+        self._entries.put(PostedEntry(next(self._db_ids), header, number, item.node, now) for item in voucher.items)
         return number

@@ -33,6 +33,12 @@ def connection(rows: Sequence[Row], first: int | None, after: str | None, wanted
     }
 
 
+def numbers_in(wanted: Filter | None) -> list[str] | None:
+    """The invoice numbers without which no row holds; None where the filter names none."""
+    numbers = (wanted or {}).get("invoiceNumber_in")
+    return [str(number) for number in numbers] if isinstance(numbers, list) else None
+
+
 def holds(wanted: Filter, row: Row) -> bool:
     return all(_clause(key, value, row) for key, value in wanted.items())
 

@@ -7,7 +7,7 @@ from graphql import GraphQLSchema
 from deploy.local.sandboxes.answers import json_answer
 from deploy.local.sandboxes.exchange import Verdict
 from deploy.local.sandboxes.ledger import Effect
-from deploy.local.sandboxes.xledger.connections import Filter, Row, connection
+from deploy.local.sandboxes.xledger.connections import Filter, Row, connection, numbers_in
 from deploy.local.sandboxes.xledger.imports import Importer
 from deploy.local.sandboxes.xledger.intake import Fields, read_vouchers
 from deploy.local.sandboxes.xledger.reading import MUTATION, Query, Resolver, cargo_in, run
@@ -56,6 +56,6 @@ class Execution:
             filter: Filter | None = None,  # noqa: A002  the argument's name in the schema
             objectStatus: str | None = None,  # noqa: N803, ARG001  likewise; all that is known is open
         ) -> Row:
-            return connection(self._rows.of(name), first, after, filter)
+            return connection(self._rows.of(name, numbers_in(filter)), first, after, filter)
 
         return rows

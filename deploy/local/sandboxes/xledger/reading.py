@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from graphql import (
     DocumentNode,
@@ -52,7 +53,7 @@ def read_query(schema: GraphQLSchema, body: object) -> Query:
         return _unreadable(GraphQLError("A JSON object with a query is expected."))
     variables, name = body.get("variables"), body.get("operationName")
     try:
-        document = parse(body["query"])
+        document, errors = _understood(schema, body["query"])
     except GraphQLError as error:
         return _unreadable(error)
     return Query(
@@ -60,8 +61,18 @@ def read_query(schema: GraphQLSchema, body: object) -> Query:
         name if isinstance(name, str) else None,
         variables if isinstance(variables, dict) else {},
         _root_fields(document, name),
-        validate(schema, document),
+        errors,
     )
+
+
+@lru_cache(maxsize=100)
+def _understood(schema: GraphQLSchema, text: str) -> tuple[DocumentNode, list[GraphQLError]]:
+    """Values travel as variables, so there are few texts, and understanding one is most of a request's work.
+
+    Raises `GraphQLError` for a text that is not GraphQL.
+    """
+    document = parse(text)
+    return document, validate(schema, document)
 
 
 def _unreadable(error: GraphQLError) -> Query:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from deploy.local.sandboxes.faults import Faults
 from deploy.local.sandboxes.tenants import XledgerTenant
-from deploy.local.sandboxes.xledger.books import Books, ImportNode, PostedEntry, RefusedItem, StagedItem
+from deploy.local.sandboxes.xledger.books import Books, ImportNode, Numbers, PostedEntry, RefusedItem, StagedItem
 from deploy.local.sandboxes.xledger.connections import Row
 
 _CET = ZoneInfo("Europe/Oslo")
@@ -34,7 +34,10 @@ class Rows:
         self._books = books
         self._faults = faults
 
-    def of(self, collection: str) -> Sequence[Row]:
+    def of(self, collection: str, numbers: Numbers = None) -> Sequence[Row]:
+        """All rows, or at least those with one of these invoice numbers."""
+        if collection in _BY_NUMBER:
+            return _BY_NUMBER[collection](self, numbers)
         return _SOURCES[collection](self)
 
     def accounts(self) -> Sequence[Row]:
@@ -81,20 +84,23 @@ class Rows:
         months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
         return [_period_status(date(month // 12, month % 12 + 1, 1), first, last) for month in months]
 
-    def import_items(self) -> Sequence[Row]:
-        return [staged_row(item) for item in self._books.staged if not self._hidden(item.node, item.created_at)]
+    def import_items(self, numbers: Numbers) -> Sequence[Row]:
+        return [
+            staged_row(item) for item in self._books.staged(numbers) if not self._hidden(item.node, item.created_at)
+        ]
 
     def import_errors(self) -> Sequence[Row]:
         return [_error_row(each) for each in self._books.errors if not self._hidden(each.item.node, each.created_at)]
 
-    def journal_entries(self) -> Sequence[Row]:
-        return [self._journal_entry(entry) for entry in self._visible_entries()]
+    def journal_entries(self, numbers: Numbers) -> Sequence[Row]:
+        return [self._journal_entry(entry) for entry in self._visible_entries(numbers)]
 
-    def ap_transactions(self) -> Sequence[Row]:
-        return [self._ap_transaction(entry) for entry in self._visible_entries() if entry.node.subledger is not None]
+    def ap_transactions(self, numbers: Numbers) -> Sequence[Row]:
+        owed = (entry for entry in self._visible_entries(numbers) if entry.node.subledger is not None)
+        return [self._ap_transaction(entry) for entry in owed]
 
-    def _visible_entries(self) -> list[PostedEntry]:
-        return [each for each in self._books.entries if not self._hidden(each.node, each.created_at)]
+    def _visible_entries(self, numbers: Numbers) -> list[PostedEntry]:
+        return [each for each in self._books.entries(numbers) if not self._hidden(each.node, each.created_at)]
 
     def _hidden(self, node: ImportNode, since: datetime) -> bool:
         return self._faults.hides(node.invoice_number or node.ext_identifier, since)
@@ -190,8 +196,10 @@ _SOURCES: Mapping[str, Callable[[Rows], Sequence[Row]]] = {
     "objectKinds": Rows.object_kinds,
     "objectValues": Rows.object_values,
     "periodStatusItems": Rows.open_periods,
-    "glImportItems": Rows.import_items,
     "glImportItemErrors": Rows.import_errors,
+}
+_BY_NUMBER: Mapping[str, Callable[[Rows, Numbers], Sequence[Row]]] = {
+    "glImportItems": Rows.import_items,
     "journalEntries": Rows.journal_entries,
     "apTransactions": Rows.ap_transactions,
 }
