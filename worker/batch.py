@@ -50,13 +50,16 @@ class Batch:
         self.dead.append((record, _dead(record, reason, detail, organization_id)))
 
 
-async def store_batch(pool: Pool, records: Sequence[Record], channels: Mapping[str, Channel]) -> dict[Partition, Tally]:
+async def store_batch(
+    pool: Pool, records: Sequence[Record], channels: Mapping[str, Channel], batch: Batch | None = None
+) -> dict[Partition, Tally]:
     """Everything the records say, in one transaction. Safe to repeat: each record's effect has a key.
 
-    A record whose content PostgreSQL refuses must not cost its neighbours theirs, nor keep its partition waiting.
+    `batch`: the records, where they are sorted already. A record whose content PostgreSQL refuses must not cost its
+    neighbours theirs, nor keep its partition waiting.
     """
     try:
-        return await _store_sorted(pool, records, sort_records(records, channels))
+        return await _store_sorted(pool, records, batch or sort_records(records, channels))
     except UNSTORABLE:
         return _sum([await _store_alone(pool, record, channels) for record in records])
 

@@ -1,21 +1,23 @@
 """The Kafka loop: fetch → store in one transaction → commit explicit offsets. It never speaks HTTP.
 
-A failed batch is sought back to, so that the next fetch begins where this one did: no offset is ever skipped.
+While PostgreSQL stores one batch, the next is fetched and read; it waits until the one before is committed. A failed
+batch is sought back to, so that the next fetch begins where it did: no offset is ever skipped.
 """
 
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from worker import telemetry
-from worker.batch import Channel, Record, store_batch
+from worker.batch import Batch, Channel, Record, sort_records, store_batch
 from worker.domain.retry import back_off
 from worker.persistence import until_stopped
 from worker.progress import Beat, unwatched
@@ -32,6 +34,17 @@ LONGEST_FETCH_SECONDS = 120.0
 LONGEST_RETRY = timedelta(seconds=5)
 
 T = TypeVar("T")
+
+
+Fetched: TypeAlias = "Mapping[TopicPartition, Sequence[Record]]"
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch that is being stored, and then committed."""
+
+    fetched: Fetched
+    storing: asyncio.Task[None]
 
 
 class Intake:
@@ -52,6 +65,7 @@ class Intake:
         self._beat = beat
         self._failures = 0
         self._seat = _Seat()
+        self._under_way: _UnderWay | None = None
 
     def is_assigned(self) -> bool:
         """Whether the group has given this consumer its share, which is none where workers outnumber partitions."""
@@ -73,8 +87,10 @@ class Intake:
             await self._join(consumer, stop)
             while not stop.is_set():
                 await self._run_once(consumer, stop)
+            await self._has_stored(consumer, ahead={})
         finally:
             self._consumer = None
+            await self._break_off()
             await _leave(consumer)
 
     async def _join(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
@@ -87,22 +103,45 @@ class Intake:
         fetched = await _fetch(consumer, stop, batch_size(self._failures))
         self._beat()
         records = [record for partition in fetched.values() for record in partition]
-        if not records:
+        batch = sort_records(records, self._channels)
+        if not await self._has_stored(consumer, ahead=fetched):
+            return
+        if records:
+            storing = asyncio.create_task(self._store(consumer, fetched, records, batch))
+            self._under_way = _UnderWay(fetched, storing)
+        else:
             self._beat(in_vain=False)
-            return
-        try:
-            tallies = await store_batch(self._pool, records, self._channels)
-        except DatabaseAwayError as error:
-            await self._go_back(consumer, fetched, error)
-            return
-        self._failures = 0
-        self._beat(in_vain=False)
-        _count(tallies)
+
+    async def _store(
+        self, consumer: AIOKafkaConsumer, fetched: Fetched, records: Sequence[Record], batch: Batch
+    ) -> None:
+        """Raises DatabaseAwayError, and KafkaError where the broker refuses the offsets for good."""
+        _count(await store_batch(self._pool, records, self._channels, batch))
         await _commit(consumer, fetched)
 
-    async def _go_back(
-        self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]], error: Exception
-    ) -> None:
+    async def _has_stored(self, consumer: AIOKafkaConsumer, ahead: Fetched) -> bool:
+        """Waits for the batch under way. False: it is to be fetched again, and what was fetched ahead after it."""
+        if self._under_way is None:
+            return True
+        try:
+            await self._under_way.storing
+        except DatabaseAwayError as error:
+            await self._go_back(consumer, {**ahead, **self._under_way.fetched}, error)
+            return False
+        finally:
+            self._under_way = None
+        self._failures = 0
+        self._beat(in_vain=False)
+        return True
+
+    async def _break_off(self) -> None:
+        """Without the rest of the batch under way: its offsets are not committed, so it is read again."""
+        if self._under_way is not None:
+            self._under_way.storing.cancel()
+            await asyncio.gather(self._under_way.storing, return_exceptions=True)
+            self._under_way = None
+
+    async def _go_back(self, consumer: AIOKafkaConsumer, fetched: Fetched, error: Exception) -> None:
         self._failures += 1
         delay = min(back_off(self._failures, random.random()), LONGEST_RETRY)  # noqa: S311  # spreads, hides nothing
         log.warning("batch_not_stored", error=str(error), retry_seconds=round(delay.total_seconds(), 2))
@@ -132,13 +171,9 @@ def batch_size(failures: int) -> int:
     return max(BATCH_RECORDS >> failures, SMALLEST_BATCH)
 
 
-async def _fetch(
-    consumer: AIOKafkaConsumer, stop: asyncio.Event, most: int
-) -> Mapping[TopicPartition, Sequence[Record]]:
+async def _fetch(consumer: AIOKafkaConsumer, stop: asyncio.Event, most: int) -> Fetched:
     """`getmany` may block without limit while partitions are reassigned."""
-    fetching: Coroutine[None, None, Mapping[TopicPartition, Sequence[Record]]] = consumer.getmany(
-        timeout_ms=POLL_MILLISECONDS, max_records=most
-    )
+    fetching: Coroutine[None, None, Fetched] = consumer.getmany(timeout_ms=POLL_MILLISECONDS, max_records=most)
     return await _unless_stopped(fetching, stop) or {}
 
 
@@ -159,7 +194,7 @@ async def _unless_stopped(work: Coroutine[None, None, T], stop: asyncio.Event) -
         await asyncio.wait({working, stopping})
 
 
-async def _commit(consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
+async def _commit(consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
     """A refused commit is routine in a rebalance: the next owner reads the batch again, and the keys absorb it."""
     offsets = {partition: records[-1].offset + 1 for partition, records in fetched.items()}
     try:
