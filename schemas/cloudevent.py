@@ -125,19 +125,19 @@ def _refuse_other_content(content_type: Json) -> None:
 
 def _checked(attributes: Mapping[str, Json]) -> tuple[str, str, str, datetime | None, str | None]:
     """Id, source, type, time and subject."""
-    if attributes.get("specversion") != "1.0":
+    get = attributes.get
+    if get("specversion") != "1.0":
         raise _not_a_cloudevent("specversion is missing or is not 1.0")
     return (
-        _required(attributes, "id"),
-        _required(attributes, "source"),
-        _required(attributes, "type"),
-        _moment(attributes.get("time")),
-        _subject(attributes.get("subject")),
+        _required("id", get("id")),
+        _required("source", get("source")),
+        _required("type", get("type")),
+        _moment(get("time")),
+        _subject(get("subject")),
     )
 
 
-def _required(attributes: Mapping[str, Json], name: str) -> str:
-    text = attributes.get(name)
+def _required(name: str, text: Json) -> str:
     if not isinstance(text, str) or not text:
         raise _not_a_cloudevent(f"attribute {name} is missing or empty or not a string")
     if len(text) > MAX_ATTRIBUTE_CHARS:
@@ -167,16 +167,17 @@ def _subject(text: Json) -> str | None:
 
 def _attributes(headers: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
-    for header, raw in headers:
-        name = _ATTRIBUTE_BY_HEADER.get(header) or _ATTRIBUTE_BY_HEADER.get(header.lower())
-        if name is None or raw is None:
-            continue
-        if name in found:
-            raise _not_a_cloudevent(f"the header of {name} is there twice")
-        try:
+    name: str | None = None
+    try:
+        for header, raw in headers:
+            name = _ATTRIBUTE_BY_HEADER.get(header) or _ATTRIBUTE_BY_HEADER.get(header.lower())
+            if name is None or raw is None:
+                continue
+            if name in found:
+                raise _not_a_cloudevent(f"the header of {name} is there twice")
             found[name] = raw.decode()
-        except UnicodeDecodeError:
-            raise _not_a_cloudevent(f"the header of {name} is not UTF-8") from None
+    except UnicodeDecodeError:
+        raise _not_a_cloudevent(f"the header of {name} is not UTF-8") from None
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal, Protocol
 
 import asyncpg
@@ -108,24 +109,25 @@ async def _store_approvals(connection: Connection, batch: Batch) -> None:
     for _, item in batch.approvals:
         firsts.setdefault(item.key, item)
     new = await intake.accept(connection, list(firsts.values()))
-    await _tell_copies_apart(connection, batch, firsts, new)
-    await intake.wake_lanes(connection, {organization_id for organization_id, _ in new})
+    if new == len(batch.approvals):
+        await intake.wake_lanes(connection, {organization_id for organization_id, _ in firsts})
+    else:
+        await _tell_copies_apart(connection, batch, firsts)
 
 
-async def _tell_copies_apart(
-    connection: Connection, batch: Batch, firsts: Mapping[ItemKey, NewItem], new: set[ItemKey]
-) -> None:
+async def _tell_copies_apart(connection: Connection, batch: Batch, firsts: Mapping[ItemKey, NewItem]) -> None:
     """A copy of what stands is a duplicate; other content under the same id is a dead letter, and the first stands."""
-    copies = [(r, item) for r, item in batch.approvals if item.key not in new or firsts[item.key] is not item]
-    if not copies:
-        return
-    stands = await intake.stored_hashes(connection, [item.key for _, item in copies])
-    for record, item in copies:
-        if stands[item.key] == item.content_hash:
+    stands = await intake.standing_items(connection, firsts)
+    for record, item in batch.approvals:
+        standing = stands[item.key]
+        if standing.is_new and firsts[item.key] is item:
+            continue
+        if standing.content_hash == item.content_hash:
             batch.duplicates.append(record)
         else:
             detail = f"reimbursement {item.reimbursement_id} was approved before with other content; the first stands"
             batch.bury(record, DeadLetterReason.CONFLICTING_CONTENT, detail, item.organization_id)
+    await intake.wake_lanes(connection, {key[0] for key, standing in stands.items() if standing.is_new})
 
 
 async def _apply_toggles(connection: Connection, batch: Batch) -> None:
@@ -195,23 +197,32 @@ def _dead(record: Record, reason: DeadLetterReason, detail: str, organization_id
 def _first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
     first: dict[Partition, int] = {}
     for record in records:
-        first.setdefault((record.topic, record.partition), record.offset)
+        first.setdefault(_partition(record), record.offset)
     return first
 
 
 def _tally(records: Sequence[Record], batch: Batch, read_through: Mapping[Partition, int]) -> dict[Partition, Tally]:
     """Counts what is read for the first time; a record below its partition's position was counted then."""
+    fates = {id(r): "toggles" for r, _ in batch.toggles}
+    fates |= {id(r): "dead_letters" for r, _ in batch.dead} | {id(r): "duplicates" for r in batch.duplicates}
     tallies: dict[Partition, Tally] = {}
-    fates = {id(r): "dead_letters" for r, _ in batch.dead} | {id(r): "duplicates" for r in batch.duplicates}
-    fates |= {id(r): "toggles" for r, _ in batch.toggles if id(r) not in fates}
-    for record in records:
-        partition = (record.topic, record.partition)
+    for partition, group in groupby(records, key=_partition):
         tally = tallies.setdefault(partition, Tally(next_offset=0))
-        tally.next_offset = record.offset + 1
-        if record.offset >= read_through[partition]:
-            fate = fates.get(id(record), "approvals")
-            setattr(tally, fate, getattr(tally, fate) + 1)
+        known_through = read_through[partition]
+        for record in group:
+            tally.next_offset = record.offset + 1
+            if record.offset < known_through:
+                continue
+            fate = fates.get(id(record)) if fates else None
+            if fate is None:
+                tally.approvals += 1
+            else:
+                setattr(tally, fate, getattr(tally, fate) + 1)
     return tallies
+
+
+def _partition(record: Record) -> Partition:
+    return record.topic, record.partition
 
 
 def _sum(parts: Sequence[Mapping[Partition, Tally]]) -> dict[Partition, Tally]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from worker.store.database import Connection
 from worker.store.queries import load
@@ -13,9 +14,11 @@ Partition = tuple[str, int]
 ItemKey = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class NewItem:
-    """An accepted approval. `content` is its canonical form, `total_minor` in the currency's smallest unit."""
+class NewItem(NamedTuple):
+    """An accepted approval. `content` is its canonical form, `total_minor` in the currency's smallest unit.
+
+    A tuple in the order of `accept_items`' arguments, since one is made for each record.
+    """
 
     organization_id: str
     reimbursement_id: str
@@ -28,6 +31,13 @@ class NewItem:
     @property
     def key(self) -> ItemKey:
         return self.organization_id, self.reimbursement_id
+
+
+class Standing(NamedTuple):
+    """`is_new`: stored by this very transaction."""
+
+    content_hash: bytes
+    is_new: bool
 
 
 @dataclass(slots=True)
@@ -68,26 +78,17 @@ async def advance_positions(connection: Connection, tallies: Mapping[Partition, 
     )
 
 
-async def accept(connection: Connection, items: Sequence[NewItem]) -> set[ItemKey]:
-    """Stores the items in their order, no two of the same key; answers the keys that were new."""
-    rows = await connection.fetch(
-        _SQL["accept_items"],
-        [item.organization_id for item in items],
-        [item.reimbursement_id for item in items],
-        [item.approved_at for item in items],
-        [item.currency for item in items],
-        [item.total_minor for item in items],
-        [item.content_hash for item in items],
-        [item.content for item in items],
-    )
-    return {(row["organization_id"], row["reimbursement_id"]) for row in rows}
+async def accept(connection: Connection, items: Sequence[NewItem]) -> int:
+    """Stores the items in their order, no two of the same key; answers how many were new."""
+    new: int = await connection.fetchval(_SQL["accept_items"], *map(list, zip(*items, strict=True)))
+    return new
 
 
-async def stored_hashes(connection: Connection, keys: Iterable[ItemKey]) -> dict[ItemKey, bytes]:
-    """The content hash of each item that stands."""
+async def standing_items(connection: Connection, keys: Iterable[ItemKey]) -> dict[ItemKey, Standing]:
+    """What stands under each key. Without savepoints: those would hide that this transaction made it."""
     wanted = sorted(set(keys))
-    rows = await connection.fetch(_SQL["stored_hashes"], [key[0] for key in wanted], [key[1] for key in wanted])
-    return {(row["organization_id"], row["reimbursement_id"]): row["content_hash"] for row in rows}
+    rows = await connection.fetch(_SQL["standing_items"], [key[0] for key in wanted], [key[1] for key in wanted])
+    return {(row[0], row[1]): Standing(row[2], row[3]) for row in rows}
 
 
 async def wake_lanes(connection: Connection, organizations: Iterable[str]) -> None:

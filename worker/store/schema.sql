@@ -105,13 +105,17 @@ create unique index sync_run_by_id on sync_run (run_id);
 -- `seq` is the order of arrival; `content` is the canonical approval.
 create sequence item_order;
 create table item (
-    organization_id text not null check (organization_id ~ '^[A-Za-z0-9._:-]{1,64}$'),
-    reimbursement_id text not null check (reimbursement_id ~ '^[A-Za-z0-9._:-]{1,64}$'),
+    organization_id text not null check (
+        organization_id !~ '[^A-Za-z0-9._:-]' and length(organization_id) between 1 and 64
+    ),
+    reimbursement_id text not null check (
+        reimbursement_id !~ '[^A-Za-z0-9._:-]' and length(reimbursement_id) between 1 and 64
+    ),
     seq bigint not null default nextval('item_order'),
     approved_at timestamptz not null,
     received_at timestamptz not null default clock_timestamp(),
     total_minor bigint not null check (total_minor > 0),
-    currency text not null check (currency ~ '^[A-Z]{3}$'),
+    currency text not null check (currency !~ '[^A-Z]' and length(currency) = 3),
     state text not null default 'pending' check (
         state in ('pending', 'sending', 'confirming', 'synced', 'rejected', 'unknown', 'handled_elsewhere')
     ),

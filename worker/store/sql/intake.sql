@@ -16,17 +16,19 @@ from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[],
     as b (topic, partition, next_offset, approvals, toggles, duplicates, dead_letters)
 where (p.topic, p.partition) = (b.topic, b.partition);
 
--- accept_items: stores approvals in the order given; answers which were new
+-- accept_items: stores approvals in the order given; answers how many were new
+with accepted as (
 insert into item (organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content)
 select organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content
 from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bytea[], $7::bytea[]) with ordinality
     as b (organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content, position)
 order by position
 on conflict (organization_id, reimbursement_id) do nothing
-returning organization_id, reimbursement_id;
+returning 1)
+select count(*) from accepted;
 
--- stored_hashes: the content of items that stood before, to tell a duplicate from a conflicting copy
-select i.organization_id, i.reimbursement_id, i.content_hash
+-- standing_items: the content of items, to tell a duplicate from a conflicting copy; is_new: this transaction made it
+select i.organization_id, i.reimbursement_id, i.content_hash, i.xmin = pg_current_xact_id()::xid as is_new
 from unnest($1::text[], $2::text[]) as b (organization_id, reimbursement_id)
 join item i using (organization_id, reimbursement_id);
 
