@@ -8,9 +8,11 @@ ONCE ?=
 TESTS ?= tests
 JOBS ?= 2
 VARIANT ?=
+SECTION ?=
+QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos model mutants check format lock migrate-check clean
+.PHONY: help setup run test chaos bench model mutants check format lock migrate-check clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,6 +29,9 @@ test: setup ## Run the whole test suite against real services; TESTS=tests/unit 
 chaos: setup ## Fault batteries, 45 min at most; BATTERY=kills SCALE=0.1 SEED=7 runs a part, or the same choices again
 	@$(BIN)/python -m tests.chaos $(BATTERY) $(if $(SCALE),--scale $(SCALE)) $(if $(SEED),--seed $(SEED))
 
+bench: setup ## Measure against what people would use instead, 1 h; QUICK=1 only sees that it works, SECTION=intake runs a part
+	@$(BIN)/python -m tests.benchmarks $(SECTION) $(if $(QUICK),--quick)
+
 model: setup ## Check the protocol's model exhaustively, and that each mechanism is missed; VARIANT=no-quarantine tells one in full
 	@$(BIN)/python -m tests.model $(VARIANT)
 
@@ -42,6 +47,8 @@ format: setup ## Rewrite the code in the house's format
 lock: setup ## Resolve the packages again into requirements.lock (needs uv)
 	@uv pip compile --universal --generate-hashes --no-header --group dev --group local --upgrade pyproject.toml \
 		--output-file requirements.lock --quiet
+	@uv pip compile --universal --generate-hashes --no-header --group peers --upgrade --python-version 3.11 \
+		--output-file tests/benchmarks/peers/requirements.lock --quiet
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .cache mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

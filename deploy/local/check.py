@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 MIGRATIONS = "worker/store/migrations"
+LOCK = "requirements.lock"
+PEERS_LOCK = "tests/benchmarks/peers/requirements.lock"
 AUDIT_SECONDS = 60
 NO_DATA = "since the advisory data can't be reached from here"
 NOT_AUDITED = "could not be audited"
@@ -64,38 +66,47 @@ def migrations_lint() -> str:
     return tool("squawk", *files)()
 
 
-def lock_covers_project() -> str:
+def locks_cover_project() -> str:
     """Every package that pyproject.toml asks for is locked, in a version that it allows."""
-    locked = _locked_versions()
-    gaps = [
-        f"{wanted}: {locked.get(canonicalize_name(wanted.name), 'not locked')}"
-        for wanted in _wanted()
-        if not wanted.specifier.contains(locked.get(canonicalize_name(wanted.name), "0"), prereleases=True)
-    ]
+    gaps = [gap for lock, wanted in _wanted().items() for gap in _gaps(_locked_versions(lock), wanted)]
     return "\n".join([*gaps, "Run: make lock"]) if gaps else ""
+
+
+def _gaps(locked: Mapping[str, str], wanted: Sequence[Requirement]) -> list[str]:
+    return [
+        f"{one}: {locked.get(canonicalize_name(one.name), 'not locked')}"
+        for one in wanted
+        if not one.specifier.contains(locked.get(canonicalize_name(one.name), "0"), prereleases=True)
+    ]
 
 
 def dependency_audit() -> str:
     """Known vulnerabilities of what is locked. Without the advisory data it says so, and that is no failure."""
-    command = [str(BIN / "pip-audit"), "--requirement", "requirements.lock", "--require-hashes", "--disable-pip"]
+    command = [str(BIN / "pip-audit"), "--requirement", LOCK, "--require-hashes", "--disable-pip"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=AUDIT_SECONDS)
     except subprocess.TimeoutExpired:
         raise SkippedError(NO_DATA) from None
     unaudited = (done.stdout + done.stderr).count(NOT_AUDITED)
-    if unaudited > len(_locked_versions()) / 2 or (done.returncode and any(s in done.stderr for s in NO_ADVISORIES)):
+    if unaudited > len(_locked_versions(LOCK)) / 2 or (
+        done.returncode and any(s in done.stderr for s in NO_ADVISORIES)
+    ):
         raise SkippedError(NO_DATA)
     return (done.stdout + done.stderr) if done.returncode else ""
 
 
-def _wanted() -> list[Requirement]:
+def _wanted() -> dict[str, list[Requirement]]:
+    """By the lock file that has to hold them: the peers of the benchmarks have one of their own."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
-    return [Requirement(text) for group in groups for text in group]
+    groups = {"project": project["project"]["dependencies"], **project["dependency-groups"]}
+    wanted: dict[str, list[Requirement]] = {LOCK: [], PEERS_LOCK: []}
+    for name, texts in groups.items():
+        wanted[PEERS_LOCK if name == "peers" else LOCK] += [Requirement(text) for text in texts]
+    return wanted
 
 
-def _locked_versions() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+def _locked_versions(lock: str) -> dict[str, str]:
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
     pins = [line.split(";")[0].rstrip("\\ ").split("==") for line in lines if line[:1].isalnum()]
     return {canonicalize_name(name): version.strip() for name, version in pins}
 
@@ -107,7 +118,7 @@ CHECKS = [
     Check("import contracts", tool("lint-imports", "--no-cache")),
     Check("migrations", migrations_lint),
     Check("generated files", tool("python", "-m", "schemas.publish", "--check")),
-    Check("lock file", lock_covers_project),
+    Check("lock files", locks_cover_project),
     Check("dependency audit", dependency_audit),
 ]
 

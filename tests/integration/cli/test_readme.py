@@ -17,7 +17,7 @@ from tests.scene import Scene
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-RUN_BY_CI = {"make check", "make test", "make run ONCE=1"}
+RUN_BY_CI = {"make check", "make test", "make run ONCE=1", "make bench QUICK=1"}
 
 
 @pytest.mark.asyncio(loop_scope="session")
