@@ -16,6 +16,7 @@ from worker.adapters import Adapters
 from worker.alarms import Alarms
 from worker.audit import Auditor, Inspection
 from worker.batch import Channel
+from worker.claimer import Claimer
 from worker.dispatch import Dispatcher
 from worker.drain import Workshop
 from worker.inspections import LaneInspection, OutboxInspection, PoolInspection, own_connection, own_reader
@@ -165,6 +166,7 @@ class Worker:
             pool=self._pool,
             worker_id=self.worker_id,
             adapters=make_adapters(self._settings, self._pulse),
+            claimer=Claimer(self._pool, self.worker_id, self._pulse.of(LoopName.CLAIMER)),
             settler=Settler(self._pool, self.worker_id, self._pulse.of(LoopName.SETTLER)),
             idle=lease,
             pulse=self._pulse,

@@ -1,10 +1,13 @@
 """The claim: flag re-read under lock, items marked `sending`, all committed before the first byte leaves."""
 
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from connectors.contract import Posting, Rejected
 from connectors.mapping import map_to_posting
@@ -14,6 +17,8 @@ from worker.adapters import Adapter
 from worker.store import items
 from worker.store.database import Connection, Pool, transaction
 from worker.store.items import Attempt, Claim, OpenConnector, PendingItem
+
+_POSTING = TypeAdapter(Posting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,33 @@ class Reconfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """A held lane with room for at most `limit` more items; `adapter` is the one that it has at hand."""
+
+    organization_id: str
+    fence: int
+    adapter: Adapter | None
+    limit: int
+
+
+Answer: TypeAlias = "list[Claimed] | Closed | Reconfigured"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A wish that may be granted."""
+
+    wish: Wish
+    adapter: Adapter
+    open_: OpenConnector
+
+
+@dataclass(frozen=True, slots=True)
 class _Draft:
     """An item with what it would be sent as."""
 
     claim: Claim
+    adapter: Adapter
     posting: Posting | Rejected
 
     @property
@@ -49,45 +77,59 @@ class _Draft:
         return self.claim.request_hash is not None and self.claim.request_hash == self.claim.item.request_hash
 
 
-async def claim(
-    pool: Pool, worker_id: UUID, organization_id: str, fence: int, adapter: Adapter | None, limit: int
-) -> list[Claimed] | Closed | Reconfigured:
-    """The oldest items that are released and due, at most `limit`, each with its posting."""
+async def claim(pool: Pool, worker_id: UUID, wish: Wish) -> Answer:
+    """The oldest items that are released and due, each with its posting."""
+    answers = await claim_together(pool, worker_id, [wish], waits=True)
+    return answers.get(wish.organization_id, Closed())
+
+
+async def claim_together(
+    pool: Pool, worker_id: UUID, wishes: Sequence[Wish], *, waits: bool = False
+) -> dict[str, Answer]:
+    """For several lanes in one transaction, by organisation; those whose connector is not open are left out.
+
+    Not `waits`: so are those whose connector or lane somebody changes right now, since one must not hold up the others.
+    """
     async with transaction(pool) as connection:
-        open_ = await items.lock_open_connector(connection, organization_id, fence)
-        if open_ is None:
-            return Closed()
-        if adapter is None or not _is_current(adapter, open_):
-            return Reconfigured(open_.kind)
-        again = await _resendable(connection, organization_id, adapter, limit)
-        pending = await items.next_pending(connection, organization_id, open_, limit - len(again))
-        await items.resend(connection, organization_id, [one.claim.item.reimbursement_id for one in again])
-        drafts = again + [_draft(organization_id, item, adapter, in_doubt=False) for item in pending]
-        if not drafts:
-            return []
-        attempts = await items.claim(
-            connection,
-            organization_id,
-            fence,
-            worker_id,
-            open_,
-            adapter.connector.limits,
-            [one.claim for one in drafts],
-        )
-    return _claimed(adapter, drafts, attempts)
+        fences = {wish.organization_id: wish.fence for wish in wishes}
+        open_ = await items.lock_open_connectors(connection, fences, waits=waits)
+        answers: dict[str, Answer] = {}
+        ready: dict[str, _Ready] = {}
+        for wish in wishes:
+            _sort(wish, open_.get(wish.organization_id), answers, ready)
+        drafts = await _drafts(connection, ready)
+        attempts = await items.claim(connection, worker_id, [one.claim for one in drafts]) if drafts else []
+    return answers | _claimed(ready, drafts, attempts)
 
 
-async def _resendable(connection: Connection, organization_id: str, adapter: Adapter, limit: int) -> list[_Draft]:
+def _sort(wish: Wish, open_: OpenConnector | None, answers: dict[str, Answer], ready: dict[str, _Ready]) -> None:
+    if open_ is None:
+        return
+    if wish.adapter is None or not _is_current(wish.adapter, open_):
+        answers[wish.organization_id] = Reconfigured(open_.kind)
+    else:
+        ready[wish.organization_id] = _Ready(wish, wish.adapter, open_)
+
+
+async def _drafts(connection: Connection, ready: Mapping[str, _Ready]) -> list[_Draft]:
+    """What goes first is what is sent again."""
+    again = await _resendable(connection, ready)
+    taken = Counter(one.claim.item.organization_id for one in again)
+    wanted = [(one.open_, one.wish.limit - taken[name]) for name, one in ready.items()]
+    pending = await items.next_pending(connection, wanted) if wanted else []
+    await items.resend(connection, [one.claim.item for one in again])
+    return again + [_draft(ready[item.organization_id], item, in_doubt=False) for item in pending]
+
+
+async def _resendable(connection: Connection, ready: Mapping[str, _Ready]) -> list[_Draft]:
     """Unknown outcomes that sending the same request again resolves.
 
     The ERP refuses only what is the same to it: where the mapping has changed since, the item is looked up instead.
     """
-    if not adapter.connector.limits.refuses_duplicates:
-        return []
-    due = await items.due_resends(connection, organization_id, adapter.kind, limit)
-    drafts = [_draft(organization_id, item, adapter, in_doubt=True) for item in due]
-    changed = [one.claim.item.reimbursement_id for one in drafts if not one.is_the_same_again]
-    await items.look_up_instead(connection, organization_id, changed)
+    wanted = [one for one in ready.values() if one.adapter.connector.limits.refuses_duplicates]
+    due = await items.due_resends(connection, [(one.open_, one.wish.limit) for one in wanted])
+    drafts = [_draft(ready[item.organization_id], item, in_doubt=True) for item in due]
+    await items.look_up_instead(connection, [one.claim.item for one in drafts if not one.is_the_same_again])
     return [one for one in drafts if one.is_the_same_again]
 
 
@@ -95,22 +137,37 @@ def _is_current(adapter: Adapter, open_: OpenConnector) -> bool:
     return (adapter.kind, adapter.version) == (open_.kind, open_.version)
 
 
-def _draft(organization_id: str, item: PendingItem, adapter: Adapter, *, in_doubt: bool) -> _Draft:
+def _draft(ready: _Ready, item: PendingItem, *, in_doubt: bool) -> _Draft:
+    adapter = ready.adapter
     approval = ReimbursementApproved.from_canonical(item.content)
     mapped = map_to_posting(approval, adapter.mapping, adapter.time_zone)
     posting = replace(mapped, attempt=item.attempt + 1) if isinstance(mapped, Posting) else mapped
-    request_hash = _request_hash(posting) if isinstance(posting, Posting) else None
-    reference = reference_of(organization_id, item.reimbursement_id)
-    return _Draft(Claim(item, reference, request_hash, in_doubt), posting)
+    claim = Claim(
+        item,
+        ready.open_,
+        ready.wish.fence,
+        adapter.connector.limits,
+        reference_of(item.organization_id, item.reimbursement_id),
+        _request_hash(posting) if isinstance(posting, Posting) else None,
+        in_doubt,
+    )
+    return _Draft(claim, adapter, posting)
 
 
 def _request_hash(posting: Posting) -> bytes:
     """What was to be posted, whichever attempt it is."""
-    content = asdict(replace(posting, attempt=1))
-    return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).digest()
+    return hashlib.sha256(_POSTING.dump_json(replace(posting, attempt=1))).digest()
 
 
-def _claimed(adapter: Adapter, drafts: Sequence[_Draft], attempts: Sequence[Attempt]) -> list[Claimed]:
-    by_id = {attempt.reimbursement_id: attempt for attempt in attempts}
-    ids = ((one.claim.item.reimbursement_id, one.posting) for one in drafts)
-    return [Claimed(adapter, by_id[item_id], posting) for item_id, posting in ids if item_id in by_id]
+def _claimed(
+    ready: Mapping[str, _Ready], drafts: Sequence[_Draft], attempts: Sequence[Attempt]
+) -> dict[str, list[Claimed]]:
+    """In the order of the drafts."""
+    by_key = {(attempt.organization_id, attempt.reimbursement_id): attempt for attempt in attempts}
+    claimed: dict[str, list[Claimed]] = {name: [] for name in ready}
+    for one in drafts:
+        item = one.claim.item
+        attempt = by_key.get((item.organization_id, item.reimbursement_id))
+        if attempt is not None:
+            claimed[item.organization_id].append(Claimed(one.adapter, attempt, one.posting))
+    return claimed

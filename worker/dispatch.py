@@ -54,7 +54,8 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is on the wire gets a few seconds to come to its end."""
-        endless = [asyncio.create_task(self._keep_renewing()), asyncio.create_task(self._shop.settler.run())]
+        work = (self._keep_renewing(), self._shop.claimer.run(), self._shop.settler.run())
+        endless = [asyncio.create_task(one) for one in work]
         for task in endless:
             task.add_done_callback(lambda _: self._woken.set())
         stopping = asyncio.create_task(self._wake_at(stop))
@@ -166,7 +167,7 @@ class Dispatcher:
 
 
 def _raise_if_ended(endless: Sequence[asyncio.Task[None]]) -> None:
-    """Without settling or renewing every delivery would wait for ever in a process that looks alive."""
+    """Without claiming, settling or renewing every lane would wait for ever in a process that looks alive."""
     for task in endless:
         if task.done():
             task.result()

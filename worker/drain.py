@@ -12,7 +12,8 @@ import structlog
 
 from connectors.contract import ConfigurationError
 from worker.adapters import Adapter, Adapters
-from worker.claiming import Claimed, Closed, Reconfigured, claim
+from worker.claimer import Claimer
+from worker.claiming import Answer, Claimed, Closed, Reconfigured, Wish
 from worker.delivery import Delivery
 from worker.domain.states import ItemState, judge_outcome
 from worker.lane_health import LaneHealth
@@ -44,6 +45,7 @@ class Workshop:
     pool: Pool
     worker_id: UUID
     adapters: Adapters
+    claimer: Claimer
     settler: Settler
     idle: timedelta
     pulse: Pulse = field(default_factory=Pulse)
@@ -138,18 +140,11 @@ class Drain:
             await self._finish_run()
         return bool(claimed) or not self.is_idle
 
-    async def _claim(self) -> list[Claimed] | Closed | Reconfigured:
+    async def _claim(self) -> Answer:
         room = (self._adapter.connector.limits.concurrency if self._adapter else FIRST_CLAIM) - len(self._in_flight)
         if room <= 0:
             return []
-        return await claim(
-            self._shop.pool,
-            self._shop.worker_id,
-            self._lane.organization_id,
-            self._lane.fence,
-            self._adapter,
-            room,
-        )
+        return await self._shop.claimer.claim(Wish(self._lane.organization_id, self._lane.fence, self._adapter, room))
 
     async def _close(self) -> None:
         """The connector is off or suspended: once nothing is on the wire it is off, or tried now and then."""

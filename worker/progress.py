@@ -19,6 +19,7 @@ class LoopName(StrEnum):
     INTAKE = "intake"
     DISPATCH = "dispatch"
     RENEWAL = "renewal"
+    CLAIMER = "claimer"
     SETTLER = "settler"
     DRAIN = "drain"
     DELIVERY = "delivery"

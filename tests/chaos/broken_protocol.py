@@ -37,8 +37,8 @@ def without_the_flag() -> None:
     """In the claim; that no lane is leased while the connector is off stays."""
     statements = importlib.import_module("worker.store.items")._SQL
     asks = "c.enabled and c.suspended_at is null\n"
-    assert asks in statements["lock_open_connector"], "The claim asks for the flag in other words."
-    statements["lock_open_connector"] = statements["lock_open_connector"].replace(asks, "true\n")
+    assert asks in statements["lock_open_connectors"], "The claim asks for the flag in other words."
+    statements["lock_open_connectors"] = statements["lock_open_connectors"].replace(asks, "true\n")
 
 
 def _without_patience(judge: Function) -> Function:

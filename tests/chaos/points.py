@@ -71,7 +71,7 @@ POINTS = {
         Point("lease_renewed", "worker.store.lanes:renew", Moment.AFTER),
         Point("lane_given_back", "worker.store.lanes:release", Moment.BEFORE),
         Point("amid_the_claim", "worker.store.items:claim", Moment.AFTER),
-        Point("claim_committed", "worker.claiming:claim", Moment.AFTER),
+        Point("claim_committed", "worker.claiming:claim_together", Moment.AFTER),
         Point("about_to_leave", _SEND, Moment.BEFORE, only=_carries_a_reimbursement),
         Point("under_way", _SEND, Moment.BEGAN, only=_carries_a_reimbursement),
         Point("answer_arrived", _SEND, Moment.AFTER, only=_carries_a_reimbursement),

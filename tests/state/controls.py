@@ -40,15 +40,17 @@ class _Cut:
 
 _CUTS = {
     Broken.ATTEMPT_CHECK: _Cut(items, "settle", " and i.attempt = v.attempt\n", "\n"),
-    Broken.FLAG_IN_CLAIM: _Cut(items, "lock_open_connector", " and c.enabled and c.suspended_at is null"),
+    Broken.FLAG_IN_CLAIM: _Cut(items, "lock_open_connectors", "where c.enabled and c.suspended_at is null\n"),
     Broken.FENCE_IN_CLAIM: _Cut(
-        items, "lock_open_connector", " and l.fence = $2 and l.leased_until > clock_timestamp()", " and $2 > 0"
+        items, "lock_open_connectors", " and l.fence = b.fence and l.leased_until > clock_timestamp()"
     ),
     Broken.ABANDON: _Cut(lanes, "abandon_sending", "set state = 'unknown'", "set state = 'pending'"),
     Broken.QUARANTINE: _Cut(items, "due_looks", "\n  and i.due_at <= clock_timestamp()"),
     Broken.TWO_PHASES: _Cut(connectors, "quiesce", "i.state = 'sending'", "false"),
     Broken.HELD_LEASE: _Cut(lanes, "lease_lanes", "l.leased_until < clock_timestamp()", "true"),
-    Broken.RELEASE: _Cut(items, "next_pending", "seq > greatest($2, $3)", "seq > $2 and $3 >= 0"),
+    Broken.RELEASE: _Cut(
+        items, "next_pending", "i.seq > greatest(b.released_through, b.enabled_mark)", "i.seq > b.released_through"
+    ),
 }
 
 

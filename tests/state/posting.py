@@ -11,7 +11,7 @@ from tests.state.promises import sure
 from tests.state.quiet_time import HOUR
 from tests.state.workers import Flight, Hand
 from tests.state.world import World
-from worker.claiming import Claimed, Closed, Reconfigured, claim
+from worker.claiming import Claimed, Closed, Reconfigured, Wish, claim
 from worker.domain.states import ItemState, judge_outcome
 from worker.lanes import Lane
 from worker.settlement import settlement_of
@@ -100,7 +100,7 @@ async def _claim(
     world: World, hand: Hand, house: House, lane: Lane, limit: int
 ) -> list[Claimed] | Closed | Reconfigured:
     adapter = world.adapter(hand, house)
-    return await claim(world.bench.pool, hand.worker_id, house.organization_id, lane.fence, adapter, limit)
+    return await claim(world.bench.pool, hand.worker_id, Wish(house.organization_id, lane.fence, adapter, limit))
 
 
 def _compare(house: House, claimed: list[Claimed] | Closed | Reconfigured, limit: int) -> None:

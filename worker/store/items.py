@@ -1,6 +1,6 @@
 """Items on their way to the ERP: claim, settle, confirm, and what a person decides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,6 +23,7 @@ EntryKind = Literal["settled", "confirmed", "looked_up"]
 class OpenConnector:
     """The connector a claim may be made for, its flag held until the transaction ends, and the run under way."""
 
+    organization_id: str
     kind: str
     title: str
     version: int
@@ -36,6 +37,7 @@ class OpenConnector:
 class PendingItem:
     """`attempt` counts the tries so far; `content` is the canonical approval; `request_hash` is the last try's."""
 
+    organization_id: str
     reimbursement_id: str
     seq: int
     attempt: int
@@ -45,9 +47,15 @@ class PendingItem:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A pending item with what it will be sent as. `in_doubt`: nobody knows what came of its last attempt."""
+    """A pending item with what it will be sent as, through which connector, from a lane held with which fence.
+
+    `limits` are the ERP's. `in_doubt`: nobody knows what came of its last attempt.
+    """
 
     item: PendingItem
+    open_: OpenConnector
+    fence: int
+    limits: Limits
     reference: str
     request_hash: bytes | None
     in_doubt: bool
@@ -110,71 +118,79 @@ class LookAgain:
     reason: str | None
 
 
-async def lock_open_connector(connection: Connection, organization_id: str, fence: int) -> OpenConnector | None:
-    """None where the connector is off or suspended, or where the lane is no longer held."""
-    row = await connection.fetchrow(_SQL["lock_open_connector"], organization_id, fence)
-    return OpenConnector(**dict(row)) if row else None
+async def lock_open_connectors(
+    connection: Connection, fences: Mapping[str, int], *, waits: bool
+) -> dict[str, OpenConnector]:
+    """By organisation; none where the connector is off or suspended, or where the lane is not held with that fence.
+
+    Not `waits`: none either where somebody changes connector or lane right now.
+    """
+    statement = _SQL["lock_open_connectors"].removesuffix(";") + ("" if waits else " skip locked")
+    rows = await connection.fetch(statement, list(fences), list(fences.values()))
+    return {row["organization_id"]: OpenConnector(*row) for row in rows}
 
 
-async def next_pending(
-    connection: Connection, organization_id: str, open_: OpenConnector, limit: int
-) -> list[PendingItem]:
-    """The oldest items that are released and due."""
+async def next_pending(connection: Connection, wanted: Sequence[tuple[OpenConnector, int]]) -> list[PendingItem]:
+    """The oldest items that are released and due, of each organisation as many as are wanted."""
     rows = await connection.fetch(
-        _SQL["next_pending"], organization_id, open_.released_through, open_.enabled_mark, limit
+        _SQL["next_pending"],
+        [open_.organization_id for open_, _ in wanted],
+        [open_.released_through for open_, _ in wanted],
+        [open_.enabled_mark for open_, _ in wanted],
+        [most for _, most in wanted],
     )
-    return [PendingItem(**dict(row)) for row in rows]
+    return [PendingItem(*row) for row in rows]
 
 
-async def due_resends(connection: Connection, organization_id: str, kind: str, limit: int) -> list[PendingItem]:
-    """The oldest unknown outcomes that sending again resolves."""
-    rows = await connection.fetch(_SQL["due_resends"], organization_id, kind, limit)
-    return [PendingItem(**dict(row)) for row in rows]
+async def due_resends(connection: Connection, wanted: Sequence[tuple[OpenConnector, int]]) -> list[PendingItem]:
+    """The oldest unknown outcomes that sending again resolves, of each organisation as many as are wanted."""
+    if not wanted:
+        return []
+    rows = await connection.fetch(
+        _SQL["due_resends"],
+        [open_.organization_id for open_, _ in wanted],
+        [open_.kind for open_, _ in wanted],
+        [most for _, most in wanted],
+    )
+    return [PendingItem(*row) for row in rows]
 
 
-async def resend(connection: Connection, organization_id: str, reimbursement_ids: Sequence[str]) -> None:
+async def resend(connection: Connection, items: Sequence[PendingItem]) -> None:
     """From `unknown` to `pending`, to be claimed in the same transaction."""
-    if not reimbursement_ids:
-        return
-    await connection.execute(_SQL["resend"], organization_id, list(reimbursement_ids))
+    if items:
+        await connection.execute(_SQL["resend"], *_keys(items))
 
 
-async def look_up_instead(connection: Connection, organization_id: str, reimbursement_ids: Sequence[str]) -> None:
+async def look_up_instead(connection: Connection, items: Sequence[PendingItem]) -> None:
     """These are not sent again as they are; they wait out their quarantine and are looked up."""
-    if not reimbursement_ids:
-        return
-    await connection.execute(_SQL["look_up_instead"], organization_id, list(reimbursement_ids))
+    if items:
+        await connection.execute(_SQL["look_up_instead"], *_keys(items))
 
 
-async def claim(
-    connection: Connection,
-    organization_id: str,
-    fence: int,
-    worker_id: UUID,
-    open_: OpenConnector,
-    limits: Limits,
-    claims: Sequence[Claim],
-) -> list[Attempt]:
+async def claim(connection: Connection, worker_id: UUID, claims: Sequence[Claim]) -> list[Attempt]:
     """Marks the items as `sending`, with what the ERP's limits say about a lost answer. The transaction must be
     committed before the first byte leaves."""
     rows = await connection.fetch(
         _SQL["claim"],
-        organization_id,
-        fence,
-        open_.kind,
         worker_id,
-        open_.run_id,
-        open_.run_mark,
-        [c.item.reimbursement_id for c in claims],
+        *_keys([c.item for c in claims]),
         [c.item.attempt for c in claims],
         [c.reference for c in claims],
         [c.request_hash for c in claims],
-        limits.longest_request_life,
-        limits.refuses_duplicates,
         [c.in_doubt for c in claims],
+        [c.fence for c in claims],
+        [c.open_.kind for c in claims],
+        [c.open_.run_id for c in claims],
+        [c.open_.run_mark for c in claims],
+        [c.limits.longest_request_life for c in claims],
+        [c.limits.refuses_duplicates for c in claims],
     )
-    by_id = {c.item.reimbursement_id: c for c in claims}
-    return [_attempt(organization_id, open_.kind, by_id[row["reimbursement_id"]], row) for row in rows]
+    by_key = {(c.item.organization_id, c.item.reimbursement_id): c for c in claims}
+    return [_attempt(by_key[row["organization_id"], row["reimbursement_id"]], row) for row in rows]
+
+
+def _keys(items: Sequence[PendingItem]) -> tuple[list[str], list[str]]:
+    return [item.organization_id for item in items], [item.reimbursement_id for item in items]
 
 
 async def settle(connection: Connection, worker_id: UUID, settlements: Sequence[Settlement]) -> set[AttemptKey]:
@@ -259,12 +275,12 @@ async def hand_over(connection: Connection, organization_id: str, reimbursement_
     await connection.execute(_SQL["hand_over"], organization_id, reimbursement_id, reason)
 
 
-def _attempt(organization_id: str, kind: str, claimed: Claim, row: asyncpg.Record) -> Attempt:
+def _attempt(claimed: Claim, row: asyncpg.Record) -> Attempt:
     return Attempt(
-        organization_id=organization_id,
+        organization_id=row["organization_id"],
         reimbursement_id=row["reimbursement_id"],
         attempt=row["attempt"],
-        connector=kind,
+        connector=claimed.open_.kind,
         reference=claimed.reference,
         claimed_at=row["claimed_at"],
         request_hash=claimed.request_hash,

@@ -10,7 +10,7 @@ from tests.integration.worker.test_intake import CHANNELS, records
 from tests.scene import Scene, fresh
 from worker.batch import store_batch
 from worker.bootstrap import make_adapters
-from worker.claiming import Claimed, Closed, claim
+from worker.claiming import Claimed, Closed, Wish, claim
 from worker.lanes import Lane, LaneKeeper
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -37,7 +37,7 @@ async def let_leases_end(scene: Scene) -> None:
 async def claimed_by(scene: Scene, lane: Lane, worker_id: UUID) -> list[Claimed] | Closed:
     async with scene.pool.acquire() as connection:
         adapter = await make_adapters(scene.settings).make(connection, lane.organization_id, "xledger")
-    claimed = await claim(scene.pool, worker_id, lane.organization_id, lane.fence, adapter, 5)
+    claimed = await claim(scene.pool, worker_id, Wish(lane.organization_id, lane.fence, adapter, 5))
     assert isinstance(claimed, list | Closed)
     return claimed
 

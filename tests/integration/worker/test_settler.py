@@ -18,7 +18,7 @@ from tests.integration.worker.test_lanes import LEASE
 from tests.scene import Scene, fresh, own_database, own_scene
 from worker.batch import store_batch
 from worker.bootstrap import make_adapters
-from worker.claiming import claim
+from worker.claiming import Wish, claim
 from worker.domain.states import ItemState, judge_outcome
 from worker.lanes import LaneKeeper
 from worker.settlement import settlement_of
@@ -39,7 +39,7 @@ async def sending(scene: Scene, names: Sequence[str]) -> list[Attempt]:
     (lane,) = await LaneKeeper(scene.pool, worker_id, LEASE, 1).take(None)
     async with scene.pool.acquire() as connection:
         adapter = await make_adapters(scene.settings).make(connection, "hlf", "xledger")
-    claimed = await claim(scene.pool, worker_id, "hlf", lane.fence, adapter, len(names))
+    claimed = await claim(scene.pool, worker_id, Wish("hlf", lane.fence, adapter, len(names)))
     assert isinstance(claimed, list)
     return [one.attempt for one in claimed]
 

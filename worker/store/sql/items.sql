@@ -1,46 +1,61 @@
--- lock_open_connector: the connector that may be claimed for, its flag held until this transaction ends, and the run under way
-select c.kind, c.title, c.version, c.enabled_mark, c.released_through, r.run_id, r.mark as run_mark
-from connector c
-join lane l on l.organization_id = c.organization_id and l.fence = $2 and l.leased_until > clock_timestamp()
+-- lock_open_connectors: those that may be claimed for, their flag held until this transaction ends, and the runs under way
+select c.organization_id, c.kind, c.title, c.version, c.enabled_mark, c.released_through, r.run_id, r.mark as run_mark
+from unnest($1::text[], $2::bigint[]) as b (organization_id, fence)
+join connector c on c.organization_id = b.organization_id
+join lane l on l.organization_id = c.organization_id and l.fence = b.fence and l.leased_until > clock_timestamp()
 left join sync_run r on r.organization_id = c.organization_id and r.finished_at is null
-where c.organization_id = $1 and c.enabled and c.suspended_at is null
+where c.enabled and c.suspended_at is null
 for share of c, l;
 
--- next_pending: the oldest released items, in two ranges so that a held backlog costs nothing
-(select reimbursement_id, seq, attempt, content, request_hash from item
- where organization_id = $1 and state = 'pending' and due_at <= clock_timestamp() and seq <= $2
- order by seq limit $4)
-union all
-(select reimbursement_id, seq, attempt, content, request_hash from item
- where organization_id = $1 and state = 'pending' and due_at <= clock_timestamp() and seq > greatest($2, $3)
- order by seq limit $4)
-order by seq
-limit $4;
+-- next_pending: each organisation's oldest released items, in two ranges so that a held backlog costs nothing
+select p.* from unnest($1::text[], $2::bigint[], $3::bigint[], $4::integer[]) as b (organization_id, released_through, enabled_mark, most)
+cross join lateral (
+    (select i.organization_id, i.reimbursement_id, i.seq, i.attempt, i.content, i.request_hash from item i
+     where i.organization_id = b.organization_id and i.state = 'pending' and i.due_at <= clock_timestamp() and i.seq <= b.released_through
+     order by i.seq limit b.most)
+    union all
+    (select i.organization_id, i.reimbursement_id, i.seq, i.attempt, i.content, i.request_hash from item i
+     where i.organization_id = b.organization_id and i.state = 'pending' and i.due_at <= clock_timestamp()
+       and i.seq > greatest(b.released_through, b.enabled_mark)
+     order by i.seq limit b.most)
+    order by seq
+    limit b.most) p
+order by p.organization_id, p.seq;
 
 -- due_resends: outcomes that sending again resolves, since the ERP refuses a second document with the same reference
-select reimbursement_id, seq, attempt, content, request_hash from item
-where organization_id = $1 and connector = $2 and state = 'unknown' and resend_resolves and due_at <= clock_timestamp()
-order by seq
-limit $3;
+select p.* from unnest($1::text[], $2::text[], $3::integer[]) as b (organization_id, connector, most)
+cross join lateral (
+    select i.organization_id, i.reimbursement_id, i.seq, i.attempt, i.content, i.request_hash from item i
+    where i.organization_id = b.organization_id and i.connector = b.connector and i.state = 'unknown' and i.resend_resolves
+      and i.due_at <= clock_timestamp()
+    order by i.seq
+    limit b.most) p
+order by p.organization_id, p.seq;
 
 -- resend: back to pending, in the transaction that claims them at once
-update item set state = 'pending', changed_at = clock_timestamp()
-where organization_id = $1 and reimbursement_id = any($2::text[]) and state = 'unknown';
+update item i set state = 'pending', changed_at = clock_timestamp()
+from unnest($1::text[], $2::text[]) as b (organization_id, reimbursement_id)
+where i.organization_id = b.organization_id and i.reimbursement_id = b.reimbursement_id and i.state = 'unknown';
 
 -- look_up_instead: what would be sent is not what was sent, so these wait for a look-up
-update item set resend_resolves = false, due_at = quarantined_until
-where organization_id = $1 and reimbursement_id = any($2::text[]) and state = 'unknown';
+update item i set resend_resolves = false, due_at = quarantined_until
+from unnest($1::text[], $2::text[]) as b (organization_id, reimbursement_id)
+where i.organization_id = b.organization_id and i.reimbursement_id = b.reimbursement_id and i.state = 'unknown';
 
 -- claim: to be committed before the first byte leaves
 update item i
-set state = 'sending', attempt = i.attempt + 1, connector = $3, reference = b.reference, request_hash = b.request_hash,
-    claimed_at = clock_timestamp(), claimed_by = $4, fence = $2, due_at = 'epoch', changed_at = clock_timestamp(),
-    run_id = case when i.seq <= $6 then $5::uuid end, request_life = $11, resend_resolves = $12, absences = 0,
-    quarantined_until = case when b.in_doubt then i.quarantined_until end, reason = null, reason_code = null, document_number = null, document_id = null, document_url = null
-from unnest($7::text[], $8::integer[], $9::text[], $10::bytea[], $13::boolean[])
-    as b (reimbursement_id, attempt, reference, request_hash, in_doubt)
-where i.organization_id = $1 and i.reimbursement_id = b.reimbursement_id and i.attempt = b.attempt and i.state = 'pending'
-returning i.reimbursement_id, i.attempt, i.claimed_at;
+set state = 'sending', attempt = i.attempt + 1, connector = b.connector, reference = b.reference, request_hash = b.request_hash,
+    claimed_at = clock_timestamp(), claimed_by = $1, fence = b.fence, due_at = 'epoch', changed_at = clock_timestamp(),
+    run_id = case when i.seq <= b.run_mark then b.run_id end, request_life = b.request_life, resend_resolves = b.resend_resolves,
+    absences = 0, quarantined_until = case when b.in_doubt then i.quarantined_until end, reason = null, reason_code = null,
+    document_number = null, document_id = null, document_url = null
+from unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::bytea[], $7::boolean[], $8::bigint[], $9::text[], $10::uuid[],
+            $11::bigint[], $12::interval[], $13::boolean[])
+    as b (organization_id, reimbursement_id, attempt, reference, request_hash, in_doubt, fence, connector, run_id, run_mark,
+          request_life, resend_resolves)
+where i.organization_id = b.organization_id and i.reimbursement_id = b.reimbursement_id and i.attempt = b.attempt
+  and i.state = 'pending'
+returning i.organization_id, i.reimbursement_id, i.attempt, i.claimed_at;
 
 -- settle: what came of attempts; only the current attempt changes its item, anything later is kept as evidence
 with verdict as (
