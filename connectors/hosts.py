@@ -1,8 +1,8 @@
 """Which addresses a connector may talk to: the ERP's own hosts, and what the operator listed as `host:port`."""
 
 import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -17,14 +17,9 @@ class AllowedHosts:
 
     def refusal(self, url: str) -> str | None:
         """Why no request may go to this address, as the end of a sentence; None where it may. Quotes the host only."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
-        except ValueError:
-            return "is not a valid address"
-        return self._refusal(parts, port)
+        return _refusal(self, url)
 
-    def _refusal(self, parts: SplitResult, port: int) -> str | None:
+    def refusal_of(self, parts: SplitResult, port: int) -> str | None:
         host = parts.hostname or ""
         if parts.scheme not in _DEFAULT_PORTS or not host:
             return "must be a full https address"
@@ -43,7 +38,19 @@ class AllowedHosts:
         return f"{host}:{port}" in _normalised(self.extra)
 
 
-def _normalised(entries: Iterable[str]) -> frozenset[str]:
+@lru_cache(maxsize=1024)
+def _refusal(hosts: AllowedHosts, url: str) -> str | None:
+    """Remembered: a connector asks about the same few addresses for every request."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return "is not a valid address"
+    return hosts.refusal_of(parts, port)
+
+
+@lru_cache
+def _normalised(entries: frozenset[str]) -> frozenset[str]:
     # An IPv6 address stands in brackets in a list, and without them in a parsed address.
     return frozenset(entry.strip().lower().replace("[", "").replace("]", "") for entry in entries)
 

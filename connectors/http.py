@@ -170,8 +170,11 @@ def json_of(answer: Answer) -> object | None:
     return parsed
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def json_body(content: object) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(content).encode()
 
 
 def retry_after_from(answer: Answer) -> timedelta | None:
@@ -204,6 +207,8 @@ def _last_moment() -> aiohttp.TraceConfig:
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     if (response.content_length or 0) > LARGEST_BODY:
         raise _TooLargeError
+    if response.content_length is not None:  # no more than that is read
+        return await response.read()
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk

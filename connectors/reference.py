@@ -8,6 +8,8 @@ LONGEST_REFERENCE = 35
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _DIGEST_CHARACTERS = 13
+_DIGEST_BYTES = 9
+_SHIFTS = tuple(8 * _DIGEST_BYTES - 5 * place for place in range(1, _DIGEST_CHARACTERS + 1))
 _READABLE_CHARACTERS = LONGEST_REFERENCE - _DIGEST_CHARACTERS - 1
 
 
@@ -23,5 +25,5 @@ def reference_of(organization_id: str, reimbursement_id: str) -> str:
 def _digest(*parts: str) -> str:
     # Each part carries its length: ("a", "bc") and ("ab", "c") must not meet.
     framed = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
-    number = int.from_bytes(hashlib.sha256(framed).digest(), "big")
-    return "".join(_CROCKFORD[number >> (251 - 5 * place) & 31] for place in range(_DIGEST_CHARACTERS))
+    number = int.from_bytes(hashlib.sha256(framed).digest()[:_DIGEST_BYTES], "big")
+    return "".join([_CROCKFORD[number >> shift & 31] for shift in _SHIFTS])

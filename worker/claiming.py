@@ -140,23 +140,21 @@ def _is_current(adapter: Adapter, open_: OpenConnector) -> bool:
 def _draft(ready: _Ready, item: PendingItem, *, in_doubt: bool) -> _Draft:
     adapter = ready.adapter
     approval = ReimbursementApproved.from_canonical(item.content)
-    mapped = map_to_posting(approval, adapter.mapping, adapter.time_zone)
-    posting = replace(mapped, attempt=item.attempt + 1) if isinstance(mapped, Posting) else mapped
-    claim = Claim(
-        item,
-        ready.open_,
-        ready.wish.fence,
-        adapter.connector.limits,
-        reference_of(item.organization_id, item.reimbursement_id),
-        _request_hash(posting) if isinstance(posting, Posting) else None,
-        in_doubt,
-    )
-    return _Draft(claim, adapter, posting)
+    posting = map_to_posting(approval, adapter.mapping, adapter.time_zone)
+    reference, request_hash = _traces(item, posting)
+    claim = Claim(item, ready.open_, ready.wish.fence, adapter.connector.limits, reference, request_hash, in_doubt)
+    return _Draft(claim, adapter, _again(posting, item.attempt) if item.attempt else posting)
 
 
-def _request_hash(posting: Posting) -> bytes:
-    """What was to be posted, whichever attempt it is."""
-    return hashlib.sha256(_POSTING.dump_json(replace(posting, attempt=1))).digest()
+def _traces(item: PendingItem, posting: Posting | Rejected) -> tuple[str, bytes | None]:
+    """The reference, and the hash of what is to be posted, whichever attempt it is."""
+    if isinstance(posting, Rejected):
+        return reference_of(item.organization_id, item.reimbursement_id), None
+    return posting.reference, hashlib.sha256(_POSTING.dump_json(posting)).digest()
+
+
+def _again(posting: Posting | Rejected, attempts: int) -> Posting | Rejected:
+    return replace(posting, attempt=attempts + 1) if isinstance(posting, Posting) else posting
 
 
 def _claimed(

@@ -1,6 +1,7 @@
 """One claimed item on its way to the ERP: sent, or given up when the worker leaves. The answer is always a value."""
 
 import asyncio
+import time
 
 import structlog
 
@@ -33,7 +34,7 @@ class Delivery:
     def __init__(self, claimed: Claimed, lane: Permit) -> None:
         self.claimed = claimed
         self._permit = AttemptPermit(lane)
-        self._call: asyncio.Task[PostOutcome] | None = None
+        self._call: asyncio.Timeout | None = None
         self._is_given_up = False
 
     async def outcome(self) -> PostOutcome:
@@ -43,19 +44,21 @@ class Delivery:
             return posting
         if self._is_given_up:
             return self._unanswered()
-        self._call = asyncio.create_task(_post(self.claimed.adapter, posting, self._permit))
+        began = time.perf_counter()
         try:
-            with telemetry.POST_SECONDS.labels(self.claimed.attempt.connector).time():
-                await asyncio.wait([self._call])
+            async with asyncio.timeout(None) as self._call:
+                return await _post(self.claimed.adapter, posting, self._permit)
+        except TimeoutError:
+            return self._unanswered()
         finally:
-            self._call.cancel()
-        return self._unanswered() if self._call.cancelled() else self._call.result()
+            self._call = None
+            telemetry.POST_SECONDS.labels(self.claimed.attempt.connector).observe(time.perf_counter() - began)
 
     def give_up(self) -> None:
         """Nobody waits for the answer any longer."""
         self._is_given_up = True
         if self._call is not None:
-            self._call.cancel()
+            self._call.reschedule(asyncio.get_running_loop().time())
 
     def tells_of_the_erp(self, outcome: PostOutcome) -> bool:
         """False where nothing was sent for a reason of our own: the lane need not wait for its ERP because of that."""

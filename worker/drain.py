@@ -90,7 +90,8 @@ class Drain:
             rest = min(max(wait, 0.0), LONGEST_REST)
             self._beat(rests=rest)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._lane.wake.wait(), rest)
+                async with asyncio.timeout(rest):  # wait_for would make a task each time
+                    await self._lane.wake.wait()
         await self.finish()
 
     async def finish(self) -> None:

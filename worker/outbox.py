@@ -25,6 +25,7 @@ SOURCE = "accounting-sync"
 MOST_AT_ONCE = 500
 BROKER_SECONDS = 20.0
 PAUSE_SECONDS = 1.0
+GATHERING_SECONDS = 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,10 @@ class OutboxPublisher:
         self._woken.clear()
         self._beat(rests=BROKER_SECONDS)
         try:
-            while await self._run_once(producer) == MOST_AT_ONCE:
+            while published := await self._run_once(producer):
                 self._beat(rests=BROKER_SECONDS, in_vain=False)
+                if published < MOST_AT_ONCE:  # what comes meanwhile shares a transaction
+                    await asyncio.sleep(GATHERING_SECONDS)
             wait = self._poll.total_seconds()
             self._beat(rests=wait, in_vain=False)
         except DatabaseAwayError as error:
@@ -120,8 +123,9 @@ async def _publish(producer: AIOKafkaProducer, messages: Sequence[Message]) -> N
     try:
         async with asyncio.timeout(BROKER_SECONDS):
             sent = [await _hand_over(producer, message) for message in messages]
-            handed_over = zip(messages, sent, strict=True)
-            await asyncio.gather(*[_acknowledged(producer, message, future) for message, future in handed_over])
+            await asyncio.wait(sent)
+            for message, acknowledged in zip(messages, sent, strict=True):
+                await _acknowledged(producer, message, acknowledged)
     except TimeoutError:
         raise KafkaTimeoutError from None
 

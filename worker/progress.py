@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
@@ -60,8 +60,10 @@ class StalledError(Exception):
     """Ends the process: somebody has to start it anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Round:
+    """Changed in place: a beat comes several times with each request."""
+
     at: float
     due: float
     in_vain: bool
@@ -95,11 +97,13 @@ class Pulse:
 
     def beat(self, loop: LoopName, subject: str = "", rests: float = 0.0, *, in_vain: bool | None = None) -> None:
         """Of one that is not watched any more, it counts for nothing: a request may outlive who asked for it."""
-        before = self._rounds.get((loop, subject))
-        if before is not None:
-            now = self._clock()
-            is_in_vain = before.in_vain if in_vain is None else in_vain
-            self._rounds[loop, subject] = _Round(now, now + rests, is_in_vain, _current_task())
+        found = self._rounds.get((loop, subject))
+        if found is not None:
+            found.at = self._clock()
+            found.due = found.at + rests
+            found.in_vain = found.in_vain if in_vain is None else in_vain
+            if found.task is None or found.task.done():
+                found.task = _current_task()
 
     @contextmanager
     def watching(self, loop: LoopName, subject: str) -> Iterator[Beat]:
@@ -137,8 +141,9 @@ class Pulse:
     def forgive(self, seconds: float) -> None:
         """The whole process stood still for so long (SIGSTOP, a stalled machine): no loop is to blame."""
         now = self._clock()
-        for key, one in self._rounds.items():
-            self._rounds[key] = replace(one, at=min(one.at + seconds, now), due=one.due + seconds)
+        for one in self._rounds.values():
+            one.at = min(one.at + seconds, now)
+            one.due += seconds
 
 
 def _current_task() -> asyncio.Task[object] | None:

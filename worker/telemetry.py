@@ -1,5 +1,6 @@
 """Logs and metrics: static event names and identifiers, never free text, names or amounts."""
 
+import json
 import logging
 import os
 import sys
@@ -24,7 +25,9 @@ EVENTS_PUBLISHED = Counter("accounting_sync_events_published_total", "Outcome ev
 def configure_logging(form: Literal["json", "console"], level: int = logging.INFO) -> None:
     """Logs go to stderr, one event a line. What libraries log is kept to warnings, without the values in it."""
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer(serializer=_json)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
     )
     structlog.configure(
         processors=[
@@ -38,6 +41,14 @@ def configure_logging(form: Literal["json", "console"], level: int = logging.INF
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_LibraryLogs()], level=max(level, logging.WARNING), force=True)
+
+
+_ENCODER = json.JSONEncoder(default=repr)
+
+
+def _json(event: object, **_: object) -> str:
+    """With one encoder for all lines: `json.dumps` would make one for each."""
+    return _ENCODER.encode(event)
 
 
 class _LibraryLogs(logging.Handler):

@@ -23,10 +23,11 @@ class WatchedConnector:
         self._connector = connector
         self._organization_id = organization_id
         self._pulse = pulse
+        self._limits = connector.limits
 
     @property
     def limits(self) -> Limits:
-        return self._connector.limits
+        return self._limits
 
     async def post(self, posting: Posting, permit: Permit) -> PostOutcome:
         with self._pulse.watching(LoopName.DELIVERY, f"{self._organization_id}, reference {posting.reference}"):
