@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -131,7 +131,10 @@ def _doubled(evidence: Evidence) -> Iterator[str]:
 
 
 def _late(evidence: Evidence) -> Iterator[str]:
-    """Requests that carry a reimbursement and reached an ERP between the acknowledged "off" and the next enable."""
+    """Requests that carry a reimbursement and reached an ERP between the acknowledged "off" and the next enable.
+
+    What stood at the door of a busy sandbox may have come before: only what certainly came afterwards counts.
+    """
     owners = {one.reference: one for one in evidence.approved}
     windows = off_windows(evidence.switched)
     for line in evidence.ledger:
@@ -139,8 +142,9 @@ def _late(evidence: Evidence) -> Iterator[str]:
         if owner is None or line.request == _BY_ITSELF:
             continue
         for start, end in windows.get(owner.organization_id, ()):
-            if start < line.arrived_at and (end is None or line.arrived_at < end):
-                after = (line.arrived_at - start).total_seconds()
+            came = line.arrived_at - timedelta(seconds=line.lag)
+            if start < came and (end is None or line.arrived_at < end):
+                after = (came - start).total_seconds()
                 yield f"{_name(owner)}: {line.request} arrived {after:.3f} s after the connector was off."
 
 

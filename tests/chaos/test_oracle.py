@@ -95,6 +95,19 @@ def test_a_request_that_arrives_while_off_is_late(phases: Sequence[Switched], is
     assert (Harm.LATE in harm_of(replace(GOOD, switched=phases))) == is_late
 
 
+@pytest.mark.parametrize(("lag", "is_late"), [(59, True), (61, False)])
+def test_what_may_have_stood_at_the_door_of_a_busy_sandbox_before_the_off_is_not_late(
+    lag: float, is_late: bool
+) -> None:
+    """It was seen a minute after the off."""
+    evidence = replace(GOOD, switched=[phase(-5, "on"), phase(-1, "off")], ledger=[replaced_lag(sent(0), lag), line()])
+    assert (Harm.LATE in harm_of(evidence)) == is_late
+
+
+def replaced_lag(sent_line: LedgerLine, lag: float) -> LedgerLine:
+    return sent_line.model_copy(update={"lag": lag})
+
+
 def test_what_the_erp_s_import_does_by_itself_is_not_late() -> None:
     off = [phase(-2, "on"), phase(1, "off")]
     assert harm_of(replace(GOOD, switched=off, ledger=[sent(0), line(2)])) == set()

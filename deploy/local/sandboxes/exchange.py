@@ -134,7 +134,7 @@ class Exchange:
         for cargo, effect in zip(visit.cargo, effects, strict=True):
             self.ledger.write(
                 number=number,
-                arrived_at=self.visits.arrived_at(number),
+                arrival=self.visits.arrival(number),
                 tenant=visit.tenant,
                 credentials=visit.credentials,
                 request="+".join(visit.kinds),

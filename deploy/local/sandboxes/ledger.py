@@ -15,6 +15,7 @@ from typing import TextIO
 
 from pydantic import BaseModel, ConfigDict
 
+from deploy.local.sandboxes.punctuality import Arrival
 from deploy.local.sandboxes.signals import Gauge
 
 
@@ -55,14 +56,15 @@ class Effect(BaseModel):
 
 
 class LedgerLine(BaseModel):
-    """`at` is UTC, when it was written; `arrived_at` is when its request came: long before, where it was held or
-    applied late. `number` is the request's, the same for all documents of one request; `credentials` names
-    whose were used."""
+    """`at` is UTC, when it was written; `arrived_at` is when its request was seen: long before, where it was held or
+    applied late. It came up to `lag` seconds before that, where the sandbox was busy. `number` is the request's, the
+    same for all documents of one request; `credentials` names whose were used."""
 
     model_config = ConfigDict(frozen=True)
 
     at: datetime
     arrived_at: datetime
+    lag: float = 0.0
     number: int
     tenant: str | None
     credentials: str
@@ -91,7 +93,7 @@ class Ledger:
         self,
         *,
         number: int,
-        arrived_at: datetime,
+        arrival: Arrival,
         tenant: str | None,
         credentials: str,
         request: str,
@@ -100,7 +102,8 @@ class Ledger:
     ) -> None:
         line = LedgerLine(
             at=datetime.now(UTC),
-            arrived_at=arrived_at,
+            arrived_at=arrival.at,
+            lag=arrival.lag,
             number=number,
             tenant=tenant,
             credentials=credentials,

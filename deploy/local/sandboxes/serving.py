@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from deploy.local.sandboxes.ledger import Ledger
+from deploy.local.sandboxes.punctuality import PunctualLoop
 from deploy.local.sandboxes.tenants import Tenants, read_tenants, sample_tenants
 
 _SECONDS_TO_FINISH = 0.2
@@ -46,7 +47,8 @@ def main(erp: str, build: Build) -> None:
     arguments = _parser(erp).parse_args()
     if arguments.die_with is not None:
         _die_with(arguments.die_with)
-    asyncio.run(_serve(_options(arguments), build))
+    with asyncio.Runner(loop_factory=PunctualLoop) as runner:
+        runner.run(_serve(_options(arguments), build))
 
 
 def _parser(erp: str) -> argparse.ArgumentParser:

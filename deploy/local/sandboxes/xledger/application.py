@@ -118,7 +118,7 @@ class Xledger:
     def _report(self, tenant: XledgerTenant, voucher: Voucher, effect: Effect) -> None:
         self._exchange.ledger.write(
             number=voucher.request,
-            arrived_at=self._exchange.visits.arrived_at(voucher.request),
+            arrival=self._exchange.visits.arrival(voucher.request),
             tenant=tenant.organization,
             credentials=voucher.credentials,
             request="process_import",
