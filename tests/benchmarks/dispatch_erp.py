@@ -1,6 +1,6 @@
 """The ERP of the benchmark, a process of its own: takes any POST, answers after a while, remembers when each came.
 
-python dispatch_erp.py PORT SECONDS   (GET / answers with what it has seen)
+python dispatch_erp.py PORT SECONDS   (GET / answers with what it has seen, GET /arrivals with when each reference came)
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import uvloop
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
+REFERENCE = b'"reference": "'
 
 
 class Ledger:
@@ -23,12 +24,14 @@ class Ledger:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.arrivals = array("d")
+        self.references: list[bytes] = []
         self.numbers = count(100_000)
         self.in_flight = 0
         self.most_in_flight = 0
 
-    def take(self) -> None:
+    def take(self, request: bytes) -> None:
         self.arrivals.append(time.monotonic())
+        self.references.append(_reference(request))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
@@ -39,6 +42,11 @@ class Ledger:
     def seen(self) -> bytes:
         found = {"requests": len(self.arrivals), "most_in_flight": self.most_in_flight, "rate": self._rate()}
         return _answer(b"200 OK", found)
+
+    def came(self) -> bytes:
+        """{reference: when it came first}."""
+        pairs = zip(reversed(self.references), reversed(self.arrivals), strict=True)
+        return _answer(b"200 OK", {reference.decode(): moment for reference, moment in pairs})
 
     def _rate(self) -> float:
         """A second, from the first tenth on: connections are made and programs warm by then."""
@@ -67,9 +75,10 @@ class Connection(asyncio.Protocol):
 
     def _take(self, request: bytes) -> None:
         if request.startswith(b"GET"):
-            self._transport.write(self._ledger.seen())
+            is_asked_when = request.startswith(b"GET /arrivals ")
+            self._transport.write(self._ledger.came() if is_asked_when else self._ledger.seen())
             return
-        self._ledger.take()
+        self._ledger.take(request)
         if self._ledger.seconds:
             self._loop.call_later(self._ledger.seconds, self._answer)
         else:
@@ -91,6 +100,12 @@ def _end_of_request(received: bytes) -> int | None:
 def _length(head: bytes) -> int:
     place = head.find(LENGTH)
     return int(head[place + len(LENGTH) :].split(b"\r\n", 1)[0]) if place >= 0 else 0
+
+
+def _reference(request: bytes) -> bytes:
+    """Empty where the body has none."""
+    place = request.find(REFERENCE)
+    return request[place + len(REFERENCE) :].split(b'"', 1)[0] if place >= 0 else b""
 
 
 def _answer(status: bytes, content: Mapping[str, object]) -> bytes:

@@ -51,6 +51,12 @@ class Erp:
         async with aiohttp.ClientSession() as http, http.get(self.url) as answer:
             return Seen(**await answer.json())
 
+    async def arrivals(self) -> dict[str, float]:
+        """Monotonic seconds at which each reference came."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}arrivals") as answer:
+            found: dict[str, float] = await answer.json()
+            return found
+
     async def has_seen(self, items: int) -> Seen:
         """Waits for so many requests. Raises AssertionError where there are more."""
         async with asyncio.timeout(LONGEST_RUN):
