@@ -25,7 +25,7 @@ from tests.benchmarks.worker_stage import (
 )
 from tests.e2e.worker_process import WorkerProcess, worker_process
 from worker.settings import Settings, WorkerRole
-from worker.store.database import open_pool
+from worker.store.database import Pool, open_pool
 
 PARTITIONS = 12
 INTAKE = frozenset({WorkerRole.INTAKE})
@@ -34,6 +34,7 @@ STORED = 'accounting_sync_records_total{fate="approval"}'
 POSTED = 'accounting_sync_attempts_total{connector="plain",outcome="posted"}'
 READ = "select coalesce(sum(approvals), 0)::bigint from intake_position"
 WARMING = 0.1
+CONFIGURED_AT_ONCE = 4
 TRANSACTION_MILLISECONDS = 600_000
 
 
@@ -143,11 +144,21 @@ async def _workers(
 async def _prepare(url: str, erp: Erp, names: Sequence[str], items: int) -> None:
     pool = await open_pool(url)
     try:
-        await asyncio.gather(*[configure(pool, name, erp) for name in names])
+        await _configure_all(pool, names, erp)
         await store_approvals(pool, names, items)
         await pool.execute("analyze")
     finally:
         await pool.close()
+
+
+async def _configure_all(pool: Pool, names: Sequence[str], erp: Erp) -> None:
+    waiting = iter(names)
+
+    async def one_after_the_other() -> None:
+        for name in waiting:
+            await configure(pool, name, erp)
+
+    await asyncio.gather(*[one_after_the_other() for _ in range(CONFIGURED_AT_ONCE)])
 
 
 async def _switch_on(url: str, names: Sequence[str]) -> None:
