@@ -45,8 +45,10 @@ class Dispatcher:
         """Called for each notification; None: look at every lane."""
         if organization_id is None:
             self._look_at_all = True
+            for lane in self._keeper.held.values():
+                lane.tell()
         elif organization_id in self._keeper.held:
-            self._keeper.held[organization_id].wake.set()
+            self._keeper.held[organization_id].tell()
             return
         else:
             self._hints.add(organization_id)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -36,6 +35,7 @@ FIRST_CLAIM = 1
 DATABASE_PAUSE = timedelta(seconds=1)
 FAILED_LOOK_PAUSE = timedelta(seconds=10)
 SHORTEST_LOOK = 0.1
+CLAIMABLE_AGAIN = frozenset({ItemState.PENDING, ItemState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,16 @@ class Drain:
                 break
             rest = min(max(wait, 0.0), LONGEST_REST)
             self._beat(rests=rest)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(rest):  # wait_for would make a task each time
-                    await self._lane.wake.wait()
+            await self._rest(rest)
         await self.finish()
+
+    async def _rest(self, seconds: float) -> None:
+        """Until woken. What becomes due by itself is looked for whenever the time is over."""
+        try:
+            async with asyncio.timeout(seconds):  # wait_for would make a task each time
+                await self._lane.wake.wait()
+        except TimeoutError:
+            self._lane.has_news = True
 
     async def finish(self) -> None:
         """Lets what is on the wire come to its end; what only reads is broken off."""
@@ -143,9 +149,16 @@ class Drain:
 
     async def _claim(self) -> Answer:
         room = (self._adapter.connector.limits.concurrency if self._adapter else FIRST_CLAIM) - len(self._in_flight)
-        if room <= 0:
+        if room <= 0 or not self._lane.has_news:
             return []
-        return await self._shop.claimer.claim(Wish(self._lane.organization_id, self._lane.fence, self._adapter, room))
+        self._lane.has_news = False  # before the claim: what is told meanwhile may be too late for it
+        answer: Answer | None = None
+        try:
+            wish = Wish(self._lane.organization_id, self._lane.fence, self._adapter, room)
+            answer = await self._shop.claimer.claim(wish)
+        finally:
+            self._lane.has_news |= not isinstance(answer, list) or len(answer) >= room
+        return answer
 
     async def _close(self) -> None:
         """The connector is off or suspended: once nothing is on the wire it is off, or tried now and then."""
@@ -200,7 +213,7 @@ class Drain:
 
     def _has_read(self, task: asyncio.Task[None]) -> None:
         self._reading = None
-        self._lane.wake.set()
+        self._lane.tell()
         error = None if task.cancelled() else task.exception()
         if isinstance(error, DatabaseAwayError):
             self._wait_for_database(error)
@@ -235,6 +248,7 @@ class Drain:
         limits = adapter.connector.limits
         verdict = judge_outcome(outcome, delay, limits, attempt.attempt, in_doubt=attempt.in_doubt)
         changed = await self._shop.settler.settle(settlement_of(attempt, ItemState.SENDING, verdict))
+        self._lane.has_news |= verdict.state in CLAIMABLE_AGAIN
         self._lane.pause(delay)  # from now on, so that the item is due again by then and keeps its place
         if verdict.is_open and verdict.due_in is not None:
             self._look_by(time.monotonic() + verdict.due_in.total_seconds())

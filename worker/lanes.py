@@ -45,6 +45,7 @@ class Lane:
     """A held lane. `failures` are the ERP's in a row; nothing is claimed before `paused_until` (monotonic seconds).
 
     `is_wanted_elsewhere`: this worker holds as many as it may, so an idle one is to be given back.
+    `has_news`: there may be something to claim that the last claim did not see.
     """
 
     organization_id: str
@@ -54,6 +55,12 @@ class Lane:
     permit: LeasePermit
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     is_wanted_elsewhere: bool = False
+    has_news: bool = True
+
+    def tell(self) -> None:
+        """Somebody says that there is something to do."""
+        self.has_news = True
+        self.wake.set()
 
     def is_paused(self) -> bool:
         return time.monotonic() < self.paused_until
