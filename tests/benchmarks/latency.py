@@ -1,12 +1,12 @@
 """Latency: from an approval to the request that the ERP reads, idle and while another organisation is drained."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 
 from tests.benchmarks.ground import Ground
-from tests.benchmarks.latency_stage import WARMING, Delays, Flow, measure_peer
+from tests.benchmarks.latency_stage import Delays, Flow, measure_peer
 from tests.benchmarks.latency_worker import measure_worker
 from tests.benchmarks.results import Chart, Goal, Section, Table, at_most, percentile
 from tests.benchmarks.rounds import interleaved
@@ -62,9 +62,9 @@ async def measure(ground: Ground) -> Section:
 
 
 def _trials(ground: Ground) -> dict[str, Trial]:
-    approvals = WARMING + ground.size(1_000, 100)
-    idle = Flow(approvals, A_SECOND, seconds=0.0)
-    beside = Flow(approvals, A_SECOND, seconds=0.0, backlog=ground.size(BACKLOG, 8_000))
+    warming = ground.size(100, 25)
+    idle = Flow(warming + ground.size(1_000, 50), warming, A_SECOND, seconds=0.0)
+    beside = replace(idle, backlog=ground.size(BACKLOG, 5_000))
     peers: dict[str, Trial] = {name: partial(measure_peer, ground, file, idle) for name, file in PEERS.items()}
     return {
         IDLE: partial(measure_worker, ground, idle),

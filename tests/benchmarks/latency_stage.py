@@ -10,20 +10,19 @@ from tests.benchmarks.dispatch_stage import LONGEST_RUN, SECONDS_TO_START, start
 from tests.benchmarks.ground import PEERS, Ground
 from tests.benchmarks.results import percentile
 
-WARMING = 100
-"""The first approvals, two seconds, which are not counted: lanes, connections and programs are warm then."""
-
 _NUMBERS = count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """So many approvals, the warming included, at an even pace, to an ERP that answers after `seconds`.
+    """So many approvals at an even pace, to an ERP that answers after `seconds`.
 
-    `backlog` waits in another organisation and is drained meanwhile.
+    The first `warming` are not counted: lanes, connections and programs are warm after them. `backlog` waits in another
+    organisation and is drained meanwhile.
     """
 
     approvals: int
+    warming: int
     a_second: float
     seconds: float
     backlog: int = 0
@@ -45,12 +44,12 @@ class Delays:
         return percentile(self.produced or self.stored, 0.99)
 
 
-def delays(since: Mapping[str, float], until: Mapping[str, float]) -> list[float]:
-    """Of each reference, in milliseconds, without those that came while everything was warming up.
+def delays(flow: Flow, since: Mapping[str, float], until: Mapping[str, float]) -> list[float]:
+    """Of each reference that counts, in milliseconds.
 
     A request may come before its client has been told of the commit: that counts as 0.
     """
-    counted = sorted(since, key=since.__getitem__)[WARMING:]
+    counted = sorted(since, key=since.__getitem__)[flow.warming :]
     return [max(until[reference] - since[reference], 0.0) * 1000 for reference in counted]
 
 
@@ -68,7 +67,7 @@ async def measure_peer(ground: Ground, name: str, flow: Flow) -> Delays:
         finally:
             await worker.kill()
         committed: dict[str, float] = json.loads(feeding.output().splitlines()[-1])
-        return Delays(delays(committed, await erp.arrivals()), [])
+        return Delays(delays(flow, committed, await erp.arrivals()), [])
 
 
 def _start(ground: Ground, name: str, what: str, *arguments: str) -> Process:

@@ -56,7 +56,7 @@ async def measure_worker(ground: Ground, flow: Flow) -> Delays:
             "The other organisation was drained too soon."
         )
         stored = await _stored(url)
-        return Delays(delays(stored, arrivals), delays(produced, arrivals), drained / seconds)
+        return Delays(delays(flow, stored, arrivals), delays(flow, produced, arrivals), drained / seconds)
 
 
 async def _prepare(url: str, erp: Erp, backlog: int) -> None:
