@@ -19,7 +19,7 @@ from worker.lane_health import LaneHealth
 from worker.lanes import Lane
 from worker.progress import LONGEST_REST, Beat, Pulse, unwatched
 from worker.reconcile import look_up_due
-from worker.runs import finish_if_done
+from worker.runs import finish_if_done, has_open_run
 from worker.settlement import settlement_of
 from worker.settler import Settler
 from worker.store import connectors, items
@@ -265,8 +265,10 @@ class Drain:
             await self._health.record(outcome, attempt.connector, delay)
 
     async def _finish_run(self) -> None:
-        async with transaction(self._shop.pool) as connection:
-            await finish_if_done(connection, self._lane.organization_id)
+        async with acquire(self._shop.pool) as connection:
+            if await has_open_run(connection, self._lane.organization_id):
+                async with connection.transaction():
+                    await finish_if_done(connection, self._lane.organization_id)
 
     def _wait_for_database(self, error: DatabaseAwayError) -> None:
         log.warning("lane_waits_for_database", organization_id=self._lane.organization_id, error=str(error))

@@ -78,6 +78,11 @@ async def finish_if_done(connection: Connection, organization_id: str) -> Run | 
     return await _finish(connection, run, RunResult.FINISHED, left=0)
 
 
+async def has_open_run(connection: Connection, organization_id: str) -> bool:
+    """Asked for by every lane that falls idle, so it takes no transaction of its own."""
+    return await run_store.open_run(connection, organization_id) is not None
+
+
 async def stop_run(connection: Connection, organization_id: str, kind: str | None = None) -> Run | None:
     """Ends the run under way with what it has not reached still waiting.
 
