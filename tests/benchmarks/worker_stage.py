@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import SecretStr
 
@@ -12,7 +13,6 @@ from connectors.contract import Environment
 from deploy.local.configurations import SAMPLE_MAPPING
 from deploy.local.topics import create_topics
 from tests.benchmarks import plain_erp
-from tests.benchmarks.dispatch_stage import Erp
 from tests.benchmarks.ground import ROOT, Ground
 from tests.e2e.worker_process import RUN
 from tests.events import Message, approval
@@ -22,13 +22,23 @@ from worker.adapters import Adapters
 from worker.batch import store_batch
 from worker.domain.switching import Toggle
 from worker.settings import Settings
-from worker.store.database import Pool, transaction
+from worker.store.database import Connection, Pool, transaction
 from worker.toggles import apply_toggle
 from worker.vault import Vault
 
 TOPIC = "reimbursement-approved"
 PARTITIONS = 6
 A_BATCH = 1000
+
+
+class Address(Protocol):
+    """Of an ERP. `url` is complete but for the organisation at its end."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -44,7 +54,7 @@ class _Record:
 
 
 async def shipped_settings(
-    ground: Ground, database_url: str, erp: Erp | None = None, partitions: int = PARTITIONS
+    ground: Ground, database_url: str, erp: Address | None = None, partitions: int = PARTITIONS
 ) -> Settings:
     """As shipped, on topics of its own, which are made."""
     prefix = database_url.rsplit("/", 1)[1]
@@ -74,8 +84,13 @@ def shipped_command(ground: Ground) -> list[str | Path]:
     return ["env", f"PYTHONPATH={path}", *RUN]
 
 
-async def configure(pool: Pool, organization_id: str, erp: Erp) -> None:
-    """An organisation whose connector is set up, and off."""
+async def configure(pool: Pool, organization_id: str, erp: Address) -> None:
+    async with transaction(pool) as connection:
+        await set_up(connection, organization_id, erp)
+
+
+async def set_up(connection: Connection, organization_id: str, erp: Address) -> None:
+    """An organisation whose connector is configured, and off."""
     file = {
         "base_url": f"{erp.url}{organization_id}",
         "credentials": {"token": "benchmark"},
@@ -83,25 +98,21 @@ async def configure(pool: Pool, organization_id: str, erp: Erp) -> None:
     }
     vault = Vault(KEY)
     adapters = Adapters({plain_erp.KIND: plain_erp.factory}, vault, Environment())
-    async with transaction(pool) as connection:
-        await setup.add_organization(connection, organization_id, organization_id, ADMIN, "cli")
-        await setup.configure(
-            connection,
-            organization_id,
-            plain_erp.KIND,
-            file,
-            adapters=adapters,
-            vault=vault,
-            actor=ADMIN,
-            source="cli",
-        )
+    await setup.add_organization(connection, organization_id, organization_id, ADMIN, "cli")
+    await setup.configure(
+        connection, organization_id, plain_erp.KIND, file, adapters=adapters, vault=vault, actor=ADMIN, source="cli"
+    )
 
 
 async def switch_on(pool: Pool, organizations: Sequence[str]) -> None:
     """All at one moment."""
     async with transaction(pool) as connection:
         for name in organizations:
-            await apply_toggle(connection, Toggle(name, plain_erp.KIND, True, "measured", ADMIN), "cli")
+            await switch(connection, name, enabled=True)
+
+
+async def switch(connection: Connection, organization_id: str, *, enabled: bool) -> None:
+    await apply_toggle(connection, Toggle(organization_id, plain_erp.KIND, enabled, "measured", ADMIN), "cli")
 
 
 async def store_approvals(pool: Pool, organizations: Sequence[str], items: int) -> None:
