@@ -68,7 +68,8 @@ class WaitingRow:
 async def list_items(
     connection: Connection, organization_id: str, state: ItemState | None, after: int, limit: int
 ) -> list[ItemRow]:
-    rows = await connection.fetch(_SQL["list_items"], organization_id, after, state, limit)
+    statement = _SQL["list_items"] if state is None else _SQL["list_items_in_state"].format(state=ItemState(state))
+    rows = await connection.fetch(statement, organization_id, after, limit)
     return [ItemRow.from_row(row) for row in rows]
 
 
