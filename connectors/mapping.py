@@ -30,11 +30,16 @@ def map_to_posting(
 
     What the mapping lacks is told all at once; the code is the first gap's.
     """
+    return refusal_of(approval, mapping) or _posting(approval, mapping, time_zone)
+
+
+def refusal_of(approval: ReimbursementApproved, mapping: AccountMapping) -> Rejected | None:
+    """What `map_to_posting` would refuse, without the work of making a posting."""
     gaps = list(_gaps(approval, mapping))
-    if gaps:
-        told = dict.fromkeys(gap.sentence for gap in gaps)
-        return Rejected(gaps[0].code, f"{' '.join(told)} Add what is missing and retry.")
-    return _posting(approval, mapping, time_zone)
+    if not gaps:
+        return None
+    told = dict.fromkeys(gap.sentence for gap in gaps)
+    return Rejected(gaps[0].code, f"{' '.join(told)} Add what is missing and retry.")
 
 
 def validate_mapping(content: object) -> AccountMapping:

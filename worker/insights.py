@@ -1,13 +1,13 @@
 """Every read that people see, once: the same objects for the command line, the API, the screens and health."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from typing import Literal, TypeVar
 from uuid import UUID
 
 from connectors.account_mapping import AccountMapping
-from connectors.contract import Rejected
-from connectors.mapping import map_to_posting, validate_mapping
+from connectors.mapping import refusal_of, validate_mapping
 from schemas.approval import ReimbursementApproved
 from schemas.currency import amount_text
 from worker.domain.log_chain import LogEntry
@@ -41,6 +41,7 @@ from worker.views import (
 )
 
 PREVIEWED_AT_MOST = 10_000
+A_SLICE = 500
 PAGE = 1000
 
 T = TypeVar("T")
@@ -58,22 +59,18 @@ async def connector_object(connection: Connection, organization_id: str) -> Conn
 
 
 async def organizations(connection: Connection) -> list[OrganizationView]:
-    found = []
-    for organization in await connectors.list_organizations(connection):
-        views = await connectors.views(connection, organization.organization_id)
-        waiting = await reading.waiting(connection, organization.organization_id)
-        first = views[0] if views else None
-        found.append(
-            OrganizationView(
-                organization_id=organization.organization_id,
-                name=organization.name,
-                connector=first and first.kind,
-                enabled=first is not None and first.enabled,
-                phase=first and first.phase,
-                waiting=_waiting(waiting),
-            )
+    waiting = await reading.waiting_everywhere(connection)
+    return [
+        OrganizationView(
+            organization_id=one.organization_id,
+            name=one.name,
+            connector=one.connector,
+            enabled=one.enabled,
+            phase=one.phase,
+            waiting=_waiting(waiting.get(one.organization_id, [])),
         )
-    return found
+        for one in await connectors.organizations(connection)
+    ]
 
 
 async def item_page(
@@ -140,7 +137,7 @@ async def release_preview(connection: Connection, organization_id: str) -> Relea
         sums=_waiting(waiting),
         oldest=min((row.oldest for row in waiting), default=None),
         checked=len(contents),
-        would_be_rejected=_rejections(contents, mapping, views[0].time_zone),
+        would_be_rejected=await _rejections(contents, mapping),
     )
 
 
@@ -321,16 +318,21 @@ def _log_entry(entry: LogEntry) -> LogEntryView:
     )
 
 
-def _rejections(contents: Sequence[bytes], mapping: AccountMapping, time_zone: str) -> list[RejectionView]:
+async def _rejections(contents: Sequence[bytes], mapping: AccountMapping) -> list[RejectionView]:
+    """In slices, so that whatever else this process does goes on in between."""
     found = []
-    for content in contents:
-        approval = ReimbursementApproved.from_canonical(content)
-        mapped = map_to_posting(approval, mapping, time_zone)
-        if isinstance(mapped, Rejected):
-            found.append(
-                RejectionView(reimbursement_id=approval.reimbursement_id, code=mapped.code, message=mapped.message)
-            )
+    for start in range(0, len(contents), A_SLICE):
+        found += [view for content in contents[start : start + A_SLICE] if (view := _rejection(content, mapping))]
+        await asyncio.sleep(0)
     return found
+
+
+def _rejection(content: bytes, mapping: AccountMapping) -> RejectionView | None:
+    approval = ReimbursementApproved.from_canonical(content)
+    refused = refusal_of(approval, mapping)
+    if refused is None:
+        return None
+    return RejectionView(reimbursement_id=approval.reimbursement_id, code=refused.code, message=refused.message)
 
 
 def _dead_letter(letter: DeadLetter) -> DeadLetterView:

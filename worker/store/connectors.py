@@ -60,10 +60,20 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class Organization:
+class OrganizationRow:
+    """With the connector that is or was last in use; `connector` and `phase` are None where none is configured."""
+
     organization_id: str
     name: str
-    created_at: datetime
+    connector: str | None
+    enabled: bool
+    phase: Phase | None
+
+    @classmethod
+    def from_row(cls, row: asyncpg.Record) -> "OrganizationRow":
+        enabled: bool = row["enabled"]
+        phase = phase_of(enabled=enabled, suspended=row["suspended"], quiesced_at=row["quiesced_at"])
+        return cls(row["organization_id"], row["name"], row["kind"], enabled, phase if row["kind"] else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +134,8 @@ async def add_organization(connection: Connection, organization_id: str, name: s
     return added is not None
 
 
-async def list_organizations(connection: Connection) -> list[Organization]:
-    rows = await connection.fetch(_SQL["list_organizations"])
-    return [Organization(row["organization_id"], row["name"], row["created_at"]) for row in rows]
+async def organizations(connection: Connection) -> list[OrganizationRow]:
+    return [OrganizationRow.from_row(row) for row in await connection.fetch(_SQL["overview"])]
 
 
 async def organization_exists(connection: Connection, organization_id: str) -> bool:

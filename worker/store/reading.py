@@ -88,6 +88,15 @@ async def waiting(connection: Connection, organization_id: str) -> list[WaitingR
     return [WaitingRow(**dict(row)) for row in rows]
 
 
+async def waiting_everywhere(connection: Connection) -> dict[str, list[WaitingRow]]:
+    """By organisation; those for whom nothing waits are left out."""
+    found: dict[str, list[WaitingRow]] = {}
+    for row in await connection.fetch(_SQL["waiting_everywhere"]):
+        waiting = WaitingRow(row["currency"], row["count"], row["total_minor"], row["oldest"])
+        found.setdefault(row["organization_id"], []).append(waiting)
+    return found
+
+
 async def overdue(connection: Connection) -> dict[tuple[str, str], int]:
     """(organisation, state) → how many items are in doubt for longer than they should be, or wait for a person."""
     rows = await connection.fetch(_SQL["overdue"])

@@ -162,7 +162,8 @@ create table item (
 ) with (fillfactor = 60);
 alter sequence item_order owned by item.seq;
 create index item_in_order on item (organization_id, seq);
-create index item_pending on item (organization_id, seq) where state = 'pending';
+-- Its further columns answer how much waits, and since when, without reading the rows.
+create index item_pending on item (organization_id, seq) include (currency, total_minor, approved_at) where state = 'pending';
 create index item_open on item (organization_id, state, seq)
     where state in ('sending', 'confirming', 'rejected', 'unknown', 'handled_elsewhere');
 create index item_to_look_at on item (organization_id, due_at) where state in ('confirming', 'unknown');

@@ -80,6 +80,7 @@ HOT = [
     Hot("items", "show_item", (ONE, REIMBURSEMENTS[0]), ("item_pkey",)),
     Hot("items", "item_attempts", (ONE, REIMBURSEMENTS[0]), ("attempt_entry_pkey",)),
     Hot("items", "waiting", (ONE,), ("item_pending",)),
+    Hot("items", "waiting_everywhere", (), ("item_pending",)),
     Hot("items", "pending_content", (ONE, 100), ("item_pending",)),
     Hot("intake", "standing_items", (SOME, REIMBURSEMENTS), ("item_pkey",)),
     Hot("intake", "toggle_hash", (ONE, "/expenses", "event-1"), ("toggle_event_pkey",)),

@@ -1,8 +1,16 @@
 -- add_organization: answers no row where it is known
 insert into organization (organization_id, name) values ($1, $2) on conflict do nothing returning organization_id;
 
--- list_organizations: each with its name
-select organization_id, name, created_at from organization order by organization_id;
+-- overview: every organisation with its connector that is or was last in use
+select o.organization_id, o.name, c.kind, coalesce(c.enabled, false) as enabled, c.suspended_at is not null as suspended,
+       c.quiesced_at
+from organization o
+left join lateral (
+    select kind, enabled, suspended_at, quiesced_at from connector
+    where organization_id = o.organization_id
+    order by enabled desc, changed_at desc nulls last, kind
+    limit 1) c on true
+order by o.organization_id;
 
 -- organization_exists: whether it is set up
 select exists (select from organization where organization_id = $1);

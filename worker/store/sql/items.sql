@@ -197,6 +197,13 @@ where organization_id = $1 and state = 'pending'
 group by currency
 order by currency;
 
+-- waiting_everywhere: what is pending, by organisation and currency
+select organization_id, currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest
+from item
+where state = 'pending'
+group by organization_id, currency
+order by organization_id, currency;
+
 -- pending_content: the oldest pending approvals, for the preview
 select content from item where organization_id = $1 and state = 'pending' order by seq limit $2;
 
