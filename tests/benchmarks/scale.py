@@ -14,7 +14,8 @@ from tests.benchmarks.scale_claim import OLDEST_FIRST, WORKER, Backlog, backlog
 from tests.benchmarks.scale_notes import NOTES
 from tests.benchmarks.scale_reads import OF_ALL, OF_ONE, Readings, many_organizations
 from tests.benchmarks.scale_stage import opened_door, started_worker
-from tests.benchmarks.scale_switching import BIG, FEW, SMALL, switchboard
+from tests.benchmarks.scale_switching import BIG, FEW, switchboard
+from tests.benchmarks.worker_stage import shipped_settings
 
 ERP_SECONDS = 0.02
 MANY, UPDATING = "worker, many pending", "updating the rows"
@@ -98,15 +99,15 @@ async def _switching(ground: Ground, readings: Readings) -> Switching:
         opened_door(ERP_SECONDS) as door,
         switchboard(ground, door, items, held) as (own, peer),
     ):
-        places = {ONE_BIG: BIG.names[0], ONE_SMALL: SMALL.names[0]}
+        places = {ONE_BIG: BIG.names[0], ONE_SMALL: own.few.names[0]}
         reads = {
-            f"{read}, {place}": partial(readings.take, own.stage, read, place, name, ground.size(20, 3))
+            f"{read}, {place}": partial(readings.take, own.stage, read, place, name, ground.size(30, 3))
             for read in OF_ONE
             for place, name in places.items()
         }
         await interleaved(reads, ground.rounds, ground.tell, "ms")
         wal = await own.bytes_of_wal(ground.rounds)
-        async with started_worker(ground, own.stage) as worker:
+        async with started_worker(ground, await shipped_settings(ground, own.stage.url, door)) as worker:
             await worker.ready()
             subjects: dict[str, Measure] = {
                 MANY: partial(own.big, times),
@@ -118,10 +119,10 @@ async def _switching(ground: Ground, readings: Readings) -> Switching:
 
 
 async def _crowd(ground: Ground, readings: Readings) -> None:
-    organizations, items = ground.size(5_000, 200), ground.size(1_000_000, 20_000)
+    organizations, items = ground.size(5_000, 100), ground.size(1_000_000, 20_000)
     ground.tell(f"Reads, {organizations:,} organisations")
     async with opened_door(0) as door, many_organizations(ground, door, organizations, items) as own:
-        times = {**dict.fromkeys(OF_ONE, ground.size(20, 3)), **dict.fromkeys(OF_ALL, ground.size(5, 2))}
+        times = {**dict.fromkeys(OF_ONE, ground.size(30, 3)), **dict.fromkeys(OF_ALL, ground.size(5, 2))}
         reads: dict[str, Measure] = {
             f"{read}, {CROWDED}": partial(readings.take, own, read, CROWDED, "org-00000", number)
             for read, number in times.items()

@@ -95,7 +95,8 @@ async def _judge(connection: OwnConnection, items: int, pending: Size) -> Bloat:
     counts = await connection.fetchrow(_COUNTS)
     assert counts is not None
     synced = await _size(connection, "item")
-    await connection.execute("create table fresh (like item including all)")
+    options = await connection.fetchval("select array_to_string(reloptions, ', ') from pg_class where relname = 'item'")
+    await connection.execute(f"create table fresh (like item including all) with ({options})")
     await connection.execute("insert into fresh select * from item order by seq", timeout=900)
     fresh = await _size(connection, "fresh")
     return Bloat(items, pending, synced, fresh, counts["hot"] / counts["updated"], counts["dead"])

@@ -18,6 +18,7 @@ from tests.benchmarks.ground import Ground
 from tests.benchmarks.rounds import Measure
 from tests.benchmarks.scale_rows import Crowd, indexes_made_afterwards, load_pending, settle_down
 from tests.benchmarks.scale_stage import Door, Stage, introduce, stage, started_worker, switch_all, timed
+from tests.benchmarks.worker_stage import shipped_settings
 from tests.scene import KEY
 from worker.adapters import Adapter, Adapters
 from worker.claiming import Wish, claim_together
@@ -25,7 +26,6 @@ from worker.lanes import LaneKeeper
 from worker.store.database import acquire, connect
 from worker.vault import Vault
 
-ON, OFF = Crowd(0, 100), Crowd(100, 100)
 A_CLAIM = 4
 """Items: as many as one organisation has on the wire at once."""
 LEASE = timedelta(hours=1)
@@ -38,14 +38,15 @@ class Backlog:
 
     items: int
     stage: Stage
+    on: Crowd
     adapter: Adapter
     worker_id: UUID = field(default_factory=uuid4)
     wishes: list[Wish] = field(default_factory=list)
     times: dict[str, list[float]] = field(default_factory=dict)
 
     async def lease(self) -> None:
-        lanes = await LaneKeeper(self.stage.pool, self.worker_id, LEASE, ON.number).take(None)
-        assert len(lanes) == ON.number, f"Only {len(lanes)} lanes have something to do."
+        lanes = await LaneKeeper(self.stage.pool, self.worker_id, LEASE, self.on.number).take(None)
+        assert len(lanes) == self.on.number, f"Only {len(lanes)} lanes have something to do."
         self.wishes = [Wish(lane.organization_id, lane.fence, self.adapter, A_CLAIM) for lane in lanes]
 
     def by_lane(self, claims: int) -> Measure:
@@ -58,8 +59,9 @@ class Backlog:
 
     async def restart(self, ground: Ground) -> float:
         """Milliseconds from the start of a worker's process to its first request."""
+        settings = await shipped_settings(ground, self.stage.url, self.stage.door)
         begin = time.monotonic()
-        async with started_worker(ground, self.stage):
+        async with started_worker(ground, settings):
             seconds = await self.stage.door.first_after(begin)
         return seconds * 1000
 
@@ -89,38 +91,40 @@ class Backlog:
 @asynccontextmanager
 async def backlog(ground: Ground, door: Door, *, on: int, off: int) -> AsyncIterator[Backlog]:
     """So many items of organisations that are on, and before them `off` items of others that are off."""
+    half = ground.size(100, 20)
+    crowds = Crowd(0, half), Crowd(half, half)
     async with stage(ground, door) as own:
         begin = time.monotonic()
-        await introduce(own, ON)
-        await introduce(own, OFF)
-        await _load(own, on, off)
-        await switch_all(own, ON, enabled=True)
+        for crowd in crowds:
+            await introduce(own, crowd)
+        await _load(own, *crowds, on, off)
+        await switch_all(own, crowds[0], enabled=True)
         ground.tell(f"  {on + off:,} items loaded in {time.monotonic() - begin:.0f} s")
-        adapter = await _adapter(own)
+        adapter = await _adapter(own, crowds[0])
         try:
-            yield Backlog(on + off, own, adapter)
+            yield Backlog(on + off, own, crowds[0], adapter)
         finally:
             await adapter.connector.close()
 
 
-async def _load(own: Stage, on: int, off: int) -> None:
+async def _load(own: Stage, busy: Crowd, idle: Crowd, on: int, off: int) -> None:
     connection = await connect(own.url)
     try:
         await connection.execute("set statement_timeout = 0")
         await connection.execute(_INDEX_OF_OLDEST_FIRST)
         async with indexes_made_afterwards(connection, on + off):
-            await load_pending(connection, OFF, 1, off)
-            await load_pending(connection, ON, off + 1, on)
+            await load_pending(connection, idle, 1, off)
+            await load_pending(connection, busy, off + 1, on)
         await settle_down(connection)
     finally:
         await connection.close()
 
 
-async def _adapter(own: Stage) -> Adapter:
+async def _adapter(own: Stage, crowd: Crowd) -> Adapter:
     """All organisations are configured alike, so one serves them all: nothing is sent with it."""
     adapters = Adapters({plain_erp.KIND: plain_erp.factory}, Vault(KEY), Environment())
     async with acquire(own.pool) as connection:
-        return await adapters.make(connection, ON.names[0], plain_erp.KIND)
+        return await adapters.make(connection, crowd.names[0], plain_erp.KIND)
 
 
 async def _all_of(claim: Callable[[int], Awaitable[int]], number: int) -> None:

@@ -12,7 +12,7 @@ from tests.benchmarks.dispatch_erp import Connection as ErpConnection
 from tests.benchmarks.dispatch_erp import Ledger
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.scale_rows import Crowd
-from tests.benchmarks.worker_stage import set_up, shipped_command, shipped_settings, switch
+from tests.benchmarks.worker_stage import set_up, shipped_command, switch
 from tests.e2e.worker_process import WorkerProcess
 from worker.settings import Settings
 from worker.store.database import Pool, open_pool, transaction
@@ -54,12 +54,11 @@ class Door(Ledger):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A database, and the worker's settings for it."""
+    """A database, and the ERP of those in it."""
 
     url: str
     pool: Pool
     door: Door
-    settings: Settings
 
 
 @asynccontextmanager
@@ -79,7 +78,7 @@ async def stage(ground: Ground, door: Door) -> AsyncIterator[Stage]:
     async with ground.database() as url:
         pool = await open_pool(url)
         try:
-            yield Stage(url, pool, door, await shipped_settings(ground, url, door))
+            yield Stage(url, pool, door)
         finally:
             await pool.close()
 
@@ -100,10 +99,10 @@ async def switch_all(own: Stage, crowd: Crowd, *, enabled: bool) -> None:
 
 
 @asynccontextmanager
-async def started_worker(ground: Ground, own: Stage) -> AsyncIterator[WorkerProcess]:
+async def started_worker(ground: Ground, settings: Settings) -> AsyncIterator[WorkerProcess]:
     """The shipped command with all its roles, not waited for; asked to leave at the end, so that lanes are free."""
-    settings = own.settings.model_copy(update={"probe_port": free_port(), "log_format": "json"})
-    process = WorkerProcess(ground.services.folder, settings, shipped_command(ground))
+    own = settings.model_copy(update={"probe_port": free_port(), "log_format": "json"})
+    process = WorkerProcess(ground.services.folder, own, shipped_command(ground))
     try:
         yield process
         await process.leave(within=LONGEST_WAIT)

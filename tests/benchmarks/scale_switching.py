@@ -17,7 +17,6 @@ from worker.store.database import OwnConnection, acquire, connect, transaction
 
 FEW = 100
 BIG = Crowd(0, 1)
-SMALL = Crowd(1, 30)
 AT_WORK = 0.1
 """Seconds in which requests are on their way before it is switched off again."""
 PATIENCE = 60.0
@@ -27,8 +26,8 @@ PATIENCE = 60.0
 class Switchboard:
     """One organisation with many pending items, and some with few; all are off. `off`: milliseconds to quiesced."""
 
-    items: int
     stage: Stage
+    few: Crowd
     off: dict[str, list[float]] = field(default_factory=dict)
     _turns: "count[int]" = field(default_factory=count)
 
@@ -36,7 +35,7 @@ class Switchboard:
         return median([await self._on_and_off("many", BIG.names[0]) for _ in range(times)])
 
     async def small(self, times: int) -> float:
-        names = SMALL.names
+        names = self.few.names
         return median([await self._on_and_off("few", names[next(self._turns) % len(names)]) for _ in range(times)])
 
     async def bytes_of_wal(self, times: int) -> float:
@@ -107,21 +106,22 @@ class HeldRows:
 
 @asynccontextmanager
 async def switchboard(ground: Ground, door: Door, items: int, held: int) -> AsyncIterator[tuple[Switchboard, HeldRows]]:
+    small = Crowd(1, ground.size(30, 6))
     async with stage(ground, door) as own:
-        await introduce(own, BIG)
-        await introduce(own, SMALL)
+        for crowd in (BIG, small):
+            await introduce(own, crowd)
         peer = HeldRows(own, held)
         connection = await connect(own.url)
         try:
             await connection.execute("set statement_timeout = 0")
             async with indexes_made_afterwards(connection, items):
                 await load_pending(connection, BIG, 1, items)
-                await load_pending(connection, SMALL, items + 1, FEW * SMALL.number)
+                await load_pending(connection, small, items + 1, FEW * small.number)
             await peer.load(connection, ground.rounds)
             await settle_down(connection)
         finally:
             await connection.close()
-        yield Switchboard(items, own), peer
+        yield Switchboard(own, small), peer
 
 
 _WAL = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
