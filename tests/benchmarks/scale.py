@@ -204,7 +204,7 @@ def _enable_chart(found: Switching) -> Chart:
 
 def _goals(claims: Claims, switching: Switching, readings: Readings, bloat: Bloat) -> list[Goal]:
     most, fewest = claims.backlogs[-1].items, claims.backlogs[0].items
-    slowest = max(percentile(times, 0.99) for times in readings.times.values())
+    slowest, (read, place) = max((percentile(times, 0.99), key) for key, times in readings.times.items())
     starts = claims.starts[most] / claims.starts[fewest]
     return [
         at_most(f"claim p50 at {most:,} ÷ at {fewest:,} ≤ 1.5", claims.growth(0.5), 1.5),
@@ -215,6 +215,6 @@ def _goals(claims: Claims, switching: Switching, readings: Readings, bloat: Bloa
         at_most("on → first request < 100 ms", switching.enable[MANY], 100, "ms"),
         at_most("WAL of switching on < 128 kB", switching.wal / 1000, 128, "kB"),
         at_most(f"worker's start at {most:,} ÷ at {fewest:,} ≤ 1.5", starts, 1.5),
-        at_most("slowest read, p99 ≤ 100 ms", slowest, NOTICED, "ms"),
+        at_most(f"slowest read ({read}, {place}), p99 ≤ 100 ms", slowest, NOTICED, "ms"),
         at_most("size after posting ÷ freshly loaded ≤ 1.5", bloat.growth, 1.5),
     ]
