@@ -88,7 +88,7 @@ async def _claims(ground: Ground) -> Claims:
 
 def _claim_subjects(ground: Ground, backlogs: Sequence[Backlog]) -> dict[str, Measure]:
     by_lane = {f"{WORKER} at {one.items:,}": one.by_lane(ground.size(300, 50)) for one in backlogs}
-    oldest = {f"{OLDEST_FIRST} at {one.items:,}": one.oldest_first(ground.size(10, 5)) for one in backlogs}
+    oldest = {f"{OLDEST_FIRST} at {one.items:,}": one.oldest_first(ground.size(4, 3)) for one in backlogs}
     return by_lane | oldest
 
 
