@@ -39,8 +39,8 @@ class Door(Ledger):
     def url(self) -> str:
         return f"http://{self.host}/"
 
-    def take(self) -> None:
-        super().take()
+    def take(self, request: bytes) -> None:
+        super().take(request)
         self._came.set()
 
     async def first_after(self, begin: float) -> float:
