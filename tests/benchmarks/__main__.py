@@ -15,7 +15,7 @@ from tests.benchmarks import report
 from tests.benchmarks.ground import Ground, make_peers_venv
 from tests.benchmarks.results import Section
 
-SECTIONS = ("dispatch", "latency", "scale", "workers")
+SECTIONS = ("intake", "dispatch", "latency", "scale", "workers")
 
 
 async def _run(names: list[str], quick: bool, console: Console) -> None:
