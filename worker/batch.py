@@ -1,5 +1,6 @@
 """One batch of Kafka records: each sorted by what it turns out to be, all stored in one transaction."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -22,6 +23,9 @@ from worker.toggles import apply_toggle
 log = structlog.get_logger(__name__)
 
 Channel = Literal["approvals", "toggles"]
+
+A_TURN = 100
+"""Records that are read before others have their turn: some two milliseconds."""
 
 UNSTORABLE = (asyncpg.DataError, asyncpg.InterfaceError, asyncpg.IntegrityConstraintViolationError)
 """What says that a value is at fault: a wrong argument, a value out of range, a constraint."""
@@ -49,6 +53,22 @@ class Batch:
 
     def bury(self, record: Record, reason: DeadLetterReason, detail: str, organization_id: str | None = None) -> None:
         self.dead.append((record, _dead(record, reason, detail, organization_id)))
+
+    def add(self, later: "Batch") -> None:
+        self.approvals += later.approvals
+        self.toggles += later.toggles
+        self.dead += later.dead
+        self.duplicates += later.duplicates
+
+
+async def sort_in_turns(records: Sequence[Record], channels: Mapping[str, Channel]) -> Batch:
+    """As `sort_records`, with a pause after every few: whoever else waits for this process, most of all the batch
+    before, which PostgreSQL has an answer for, is not kept waiting until the last record is read."""
+    batch = Batch()
+    for start in range(0, len(records), A_TURN):
+        batch.add(sort_records(records[start : start + A_TURN], channels))
+        await asyncio.sleep(0)
+    return batch
 
 
 async def store_batch(

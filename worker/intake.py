@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from worker import telemetry
-from worker.batch import Batch, Channel, Record, sort_records, store_batch
+from worker.batch import Batch, Channel, Record, sort_in_turns, store_batch
 from worker.domain.retry import back_off
 from worker.persistence import until_stopped
 from worker.progress import Beat, unwatched
@@ -103,7 +103,7 @@ class Intake:
         fetched = await _fetch(consumer, stop, batch_size(self._failures))
         self._beat()
         records = [record for partition in fetched.values() for record in partition]
-        batch = sort_records(records, self._channels)
+        batch = await sort_in_turns(records, self._channels)
         if not await self._has_stored(consumer, ahead=fetched):
             return
         if records:
