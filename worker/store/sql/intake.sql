@@ -19,9 +19,9 @@ where (p.topic, p.partition) = (b.topic, b.partition);
 -- accept_items: stores approvals in the order given; answers how many were new
 with accepted as (
 insert into item (organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content)
-select organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content
-from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bytea[], $7::bytea[]) with ordinality
-    as b (organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content, position)
+select organization_id, reimbursement_id, approved_at, currency, total_minor, sha256(content), content
+from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bytea[]) with ordinality
+    as b (organization_id, reimbursement_id, approved_at, currency, total_minor, content, position)
 order by position
 on conflict (organization_id, reimbursement_id) do nothing
 returning 1)
