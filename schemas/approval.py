@@ -1,13 +1,15 @@
 """`reimbursement.approved.v1`: what an expense system says once somebody approved a reimbursement."""
 
-from typing import Annotated, ClassVar, Self
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
 
-from pydantic import FailFast, Field, model_validator
+from pydantic import FailFast, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.content import EventContent
 from schemas.currency import are_normalised, minor_units, normalised
 from schemas.fields import Amount, Currency, Day, Dimensions, FreeText, Identifier, Instant, ShortText
+from schemas.plain import PlainContent
 
 
 class Claimant(EventContent):
@@ -26,6 +28,17 @@ class ExpenseLine(EventContent):
     expense_date: Day
     expense_type: Identifier
     line_id: Annotated[Identifier, Field(description="Unique within the reimbursement.")]
+
+
+class AcceptedApproval(NamedTuple):
+    """What is kept of an approval: `total_minor` in the currency's smallest unit, `content` its canonical form."""
+
+    organization_id: str
+    reimbursement_id: str
+    approved_at: datetime
+    currency: str
+    total_minor: int
+    content: bytes
 
 
 class ReimbursementApproved(EventContent):
@@ -70,6 +83,16 @@ class ReimbursementApproved(EventContent):
             raise PydanticCustomError("line_id", "No two lines should have the same line_id")
         return self
 
+    def accepted(self) -> AcceptedApproval:
+        return AcceptedApproval(
+            self.organization_id,
+            self.reimbursement_id,
+            self.approved_at,
+            self.currency,
+            self.total_minor,
+            self.canonical(),
+        )
+
     def _normalise_amounts(self) -> None:
         """Frozen does not hold yet: the record is still being made."""
         try:
@@ -79,3 +102,38 @@ class ReimbursementApproved(EventContent):
         except ValueError:
             message = "Amounts should have at most the currency's decimals"
             raise PydanticCustomError("decimals", message) from None
+
+
+_PLAIN: Final = PlainContent(ReimbursementApproved)
+
+
+def accept_approval(data: object) -> AcceptedApproval:
+    """The content of a record, validated. Raises pydantic's ValidationError.
+
+    What is plainly right, as nearly every record is, needs no objects of the model; of anything else the model judges.
+    """
+    try:
+        content: dict[str, Any] = _PLAIN.read(data)
+    except ValidationError:
+        return ReimbursementApproved.model_validate(data).accepted()
+    if not _is_plainly_right(content):
+        return ReimbursementApproved.model_validate(data).accepted()
+    return AcceptedApproval(
+        content["organization_id"],
+        content["reimbursement_id"],
+        content["approved_at"],
+        content["currency"],
+        minor_units(content["total"], content["currency"]),
+        _PLAIN.canonical(content),
+    )
+
+
+def _is_plainly_right(content: dict[str, Any]) -> bool:
+    """Amounts have the currency's decimals already, and add up; no two lines have the same id."""
+    lines, total = content["lines"], content["total"]
+    amounts = [line["amount"] for line in lines]
+    return (
+        are_normalised([total, *amounts], content["currency"])
+        and sum(amounts) == total
+        and (len(lines) == 1 or len({line["line_id"] for line in lines}) == len(lines))
+    )

@@ -4,7 +4,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import ValidationError
 
-from schemas.approval import ReimbursementApproved
+from schemas.approval import AcceptedApproval, ReimbursementApproved, accept_approval
 from schemas.cloudevent import Headers, OpenedEvent, open_event
 from schemas.dead_letter import DeadLetterReason, NotAcceptedError
 from schemas.toggle import ConnectorToggled
@@ -28,7 +28,7 @@ class ToggleRecord(NamedTuple):
 
 def read_record(
     topic: Topic, key: bytes | None, value: bytes | None, headers: Headers
-) -> ReimbursementApproved | ToggleRecord:
+) -> AcceptedApproval | ToggleRecord:
     """The content of a record. Raises NotAcceptedError, and nothing else whatever the bytes."""
     event = open_event(value, headers)
     _refuse_foreign_type(topic, event.type)
@@ -40,8 +40,8 @@ def read_record(
         raise _invalid_data(_detail(error)) from None
 
 
-def _approval(key: bytes | None, event: OpenedEvent) -> ReimbursementApproved:
-    approval = ReimbursementApproved.model_validate(event.data)
+def _approval(key: bytes | None, event: OpenedEvent) -> AcceptedApproval:
+    approval = accept_approval(event.data)
     _refuse_foreign_key(key, approval.organization_id)
     return approval
 

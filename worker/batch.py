@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 import asyncpg
 import structlog
 
-from schemas.approval import ReimbursementApproved
 from schemas.dead_letter import DeadLetterReason, NotAcceptedError
 from schemas.record import ToggleRecord, read_record
 from worker.domain.switching import Actor, Role, Toggle
@@ -117,7 +116,7 @@ def sort_records(records: Sequence[Record], channels: Mapping[str, Channel]) -> 
             if isinstance(content, ToggleRecord):
                 batch.toggles.append((record, content))
             else:
-                batch.approvals.append((record, _new_item(content)))
+                batch.approvals.append((record, NewItem(*content)))
     return batch
 
 
@@ -183,17 +182,6 @@ def _toggle(seen: ToggleRecord) -> Toggle:
         reason=wish.reason,
         actor=Actor(wish.actor.id, Role(wish.actor.role), own),
         revision=wish.revision,
-    )
-
-
-def _new_item(approval: ReimbursementApproved) -> NewItem:
-    return NewItem(
-        approval.organization_id,
-        approval.reimbursement_id,
-        approval.approved_at,
-        approval.currency,
-        approval.total_minor,
-        approval.canonical(),
     )
 
 

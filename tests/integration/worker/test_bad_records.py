@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from connectors.erp_text import one_line
 from deploy.local.sandboxes.faults import Action, FaultRule
-from schemas.approval import ReimbursementApproved
+from schemas.approval import AcceptedApproval, ReimbursementApproved
 from schemas.record import read_record
 from tests.events import Message, approval, toggle
 from tests.integration.sandboxes.clients import XledgerClient
@@ -73,8 +73,8 @@ def among_neighbours(records: list[CuratedRecord], neighbours: list[str]) -> lis
 
 def content_of(record: CuratedRecord) -> ReimbursementApproved:
     content = read_record("approvals", record.key, record.value, record.headers)
-    assert isinstance(content, ReimbursementApproved)
-    return content
+    assert isinstance(content, AcceptedApproval)
+    return ReimbursementApproved.from_canonical(content.content)
 
 
 @pytest.mark.parametrize("kind", ["xledger", "business_central"])

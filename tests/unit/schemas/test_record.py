@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.approval import ReimbursementApproved
+from schemas.approval import AcceptedApproval
 from schemas.cloudevent import Headers
 from schemas.dead_letter import DeadLetterReason, NotAcceptedError
 from schemas.record import ToggleRecord, Topic, read_record
@@ -89,7 +89,7 @@ def test_a_time_at_the_edge_of_the_calendar_raises_nothing_else(text: str) -> No
 def test_both_modes_say_the_same(data: dict[str, object]) -> None:
     binary = read_record("approvals", b"hlf", json_bytes(data), binary_headers())
     structured = read_record("approvals", b"hlf", json_bytes(envelope(data)), STRUCTURED_HEADERS)
-    assert isinstance(binary, ReimbursementApproved)
+    assert isinstance(binary, AcceptedApproval)
     assert structured == binary
 
 
