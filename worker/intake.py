@@ -1,7 +1,8 @@
 """The Kafka loop: fetch → store in one transaction → commit explicit offsets. It never speaks HTTP.
 
-While PostgreSQL stores one batch, the next is fetched and read; it waits until the one before is committed. A failed
-batch is sought back to, so that the next fetch begins where it did: no offset is ever skipped.
+While PostgreSQL stores one batch, the next is fetched and read, and the offsets of the one before are committed. Rows
+come before offsets, and both in their order. A failed batch is sought back to, so that the next fetch begins where it
+did: no offset is ever skipped.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ Fetched: TypeAlias = "Mapping[TopicPartition, Sequence[Record]]"
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A batch that is being stored, and then committed."""
+    """A batch that is being stored."""
 
     fetched: Fetched
     storing: asyncio.Task[None]
@@ -66,6 +67,7 @@ class Intake:
         self._failures = 0
         self._seat = _Seat()
         self._under_way: _UnderWay | None = None
+        self._committing: asyncio.Task[None] | None = None
 
     def is_assigned(self) -> bool:
         """Whether the group has given this consumer its share, which is none where workers outnumber partitions."""
@@ -88,6 +90,7 @@ class Intake:
             while not stop.is_set():
                 await self._run_once(consumer, stop)
             await self._has_stored(consumer, ahead={})
+            await self._has_committed()
         finally:
             self._consumer = None
             await self._break_off()
@@ -110,14 +113,22 @@ class Intake:
             storing = asyncio.create_task(self._store(consumer, fetched, records, batch))
             self._under_way = _UnderWay(fetched, storing)
         else:
+            await self._has_committed()
             self._beat(in_vain=False)
 
     async def _store(
         self, consumer: AIOKafkaConsumer, fetched: Fetched, records: Sequence[Record], batch: Batch
     ) -> None:
-        """Raises DatabaseAwayError, and KafkaError where the broker refuses the offsets for good."""
+        """Leaves the offsets to a task of their own. Raises DatabaseAwayError, and KafkaError for the batch before."""
         _count(await store_batch(self._pool, records, self._channels, batch))
-        await _commit(consumer, fetched)
+        await self._has_committed()
+        self._committing = asyncio.create_task(_commit(consumer, fetched))
+
+    async def _has_committed(self) -> None:
+        """Waits for the offsets under way. Raises KafkaError where the broker refuses them for good."""
+        if self._committing is not None:
+            await self._committing
+            self._committing = None
 
     async def _has_stored(self, consumer: AIOKafkaConsumer, ahead: Fetched) -> bool:
         """Waits for the batch under way. False: it is to be fetched again, and what was fetched ahead after it."""
@@ -135,11 +146,12 @@ class Intake:
         return True
 
     async def _break_off(self) -> None:
-        """Without the rest of the batch under way: its offsets are not committed, so it is read again."""
-        if self._under_way is not None:
-            self._under_way.storing.cancel()
-            await asyncio.gather(self._under_way.storing, return_exceptions=True)
-            self._under_way = None
+        """Without the rest of what is under way: whatever is not committed is read again."""
+        tasks = [task for task in (self._under_way and self._under_way.storing, self._committing) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._under_way = self._committing = None
 
     async def _go_back(self, consumer: AIOKafkaConsumer, fetched: Fetched, error: Exception) -> None:
         self._failures += 1
