@@ -130,22 +130,25 @@ async def _store_approvals(connection: Connection, batch: Batch) -> None:
     if new == len(batch.approvals):
         await intake.wake_lanes(connection, {organization_id for organization_id, _ in firsts})
     else:
-        await _tell_copies_apart(connection, batch, firsts)
+        stood = await intake.standing_items(connection, firsts) if new < len(firsts) else {}
+        _tell_copies_apart(batch, firsts, stood)
+        await intake.wake_lanes(connection, {key[0] for key in firsts if key not in stood})
 
 
-async def _tell_copies_apart(connection: Connection, batch: Batch, firsts: Mapping[ItemKey, NewItem]) -> None:
-    """A copy of what stands is a duplicate; other content under the same id is a dead letter, and the first stands."""
-    stands = await intake.standing_items(connection, firsts)
+def _tell_copies_apart(batch: Batch, firsts: Mapping[ItemKey, NewItem], stood: Mapping[ItemKey, bytes]) -> None:
+    """A copy of what stands is a duplicate; other content under the same id is a dead letter, and the first stands.
+
+    `stood`: the content hash of what stood before this batch; under any other key stands the batch's own first.
+    """
     for record, item in batch.approvals:
-        standing = stands[item.key]
-        if standing.is_new and firsts[item.key] is item:
+        first, standing = firsts[item.key], stood.get(item.key)
+        if standing is None and first is item:
             continue
-        if standing.content_hash == item.content_hash:
+        if (standing or first.content_hash) == item.content_hash:
             batch.duplicates.append(record)
         else:
             detail = f"reimbursement {item.reimbursement_id} was approved before with other content; the first stands"
             batch.bury(record, DeadLetterReason.CONFLICTING_CONTENT, detail, item.organization_id)
-    await intake.wake_lanes(connection, {key[0] for key, standing in stands.items() if standing.is_new})
 
 
 async def _apply_toggles(connection: Connection, batch: Batch) -> None:

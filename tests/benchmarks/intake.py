@@ -49,7 +49,7 @@ class Findings:
 
 async def measure(ground: Ground) -> Section:
     size = ground.size
-    records = Records(size(200_000, 10_000), size(3_000, 300), size(100_000, 10_000), size(2_000_000, 40_000))
+    records = Records(size(200_000, 8_000), size(3_000, 200), size(100_000, 8_000), size(2_000_000, 24_000))
     clean = await fill(ground, "bench-clean", approvals(records.many))
     bad = await fill(ground, "bench-bad", approvals_with_bad_ones(records.many))
     found = await _compare(ground, clean, records)

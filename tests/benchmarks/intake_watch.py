@@ -60,15 +60,17 @@ class Run:
         return median(sample.memory for sample in self.samples if low <= sample.records <= high)
 
     def _ends(self) -> tuple[Sample, Sample]:
-        last = self.samples[-1]
-        return next(sample for sample in self.samples if sample.records * 10 >= last.records), last
+        """The samples at the first tenth and at the end: two of them, however short the run was."""
+        *earlier, last = self.samples
+        return next((sample for sample in earlier if sample.records * 10 >= last.records), earlier[-1]), last
 
 
 async def watch(subject: Subject, how_many: HowMany, wanted: int, pause: float) -> Run:
     """Until so many records are done. Raises AssertionError with what it said where the program ends before."""
-    program, samples = psutil.Process(subject.pid), list[Sample]()
+    program = psutil.Process(subject.pid)
+    samples = [_sample(program, 0)]
     async with asyncio.timeout(LONGEST_RUN):
-        while not samples or samples[-1].records < wanted:
+        while samples[-1].records < wanted:
             assert program.status() != psutil.STATUS_ZOMBIE, subject.output()[-OUTPUT_TOLD:]
             await asyncio.sleep(pause)
             samples.append(_sample(program, await how_many()))

@@ -1,7 +1,7 @@
 """Records that can't be accepted: a row first, a message on the dead-letter topic second."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,9 +57,12 @@ class WholeDeadLetter:
     headers: Sequence[tuple[str, bytes | None]]
 
 
-async def bury(connection: Connection, records: Iterable[DeadRecord]) -> None:
+async def bury(connection: Connection, records: Sequence[DeadRecord]) -> None:
     """Keeps the records and queues them for the dead-letter topic; one that was read before changes nothing."""
-    await connection.executemany(_SQL["bury"], [_arguments(record) for record in records])
+    columns = map(list, zip(*map(_columns, records), strict=True))
+    headers = [(place, *header) for place, record in enumerate(records, start=1) for header in _headers(record)]
+    letters, names, contents = map(list, zip(*headers, strict=True)) if headers else ([], [], [])
+    await connection.execute(_SQL["bury"], *columns, letters, names, contents)
     await connection.execute(load("outbox")["wake_outbox"])
 
 
@@ -75,7 +78,7 @@ async def show(connection: Connection, dead_letter_id: int) -> WholeDeadLetter |
     return WholeDeadLetter(_letter(row), row["key"], row["value"], headers)
 
 
-def _arguments(record: DeadRecord) -> tuple[object, ...]:
+def _columns(record: DeadRecord) -> tuple[object, ...]:
     return (
         record.topic,
         record.partition,
@@ -86,10 +89,12 @@ def _arguments(record: DeadRecord) -> tuple[object, ...]:
         record.detail,
         record.key,
         record.value,
-        # PostgreSQL's text can't hold NUL, and a record that it refuses would be read again for ever.
-        [name.replace("\x00", "\ufffd") for name, _ in record.headers],
-        [value for _, value in record.headers],
     )
+
+
+def _headers(record: DeadRecord) -> Iterator[tuple[str, bytes | None]]:
+    """PostgreSQL's text can't hold NUL, and a record that it refuses would be read again for ever."""
+    return ((name.replace("\x00", "\ufffd"), value) for name, value in record.headers)
 
 
 def _letter(row: asyncpg.Record) -> DeadLetter:

@@ -38,13 +38,6 @@ class NewItem(NamedTuple):
         return canonical_hash(self.content)
 
 
-class Standing(NamedTuple):
-    """`is_new`: stored by this very transaction."""
-
-    content_hash: bytes
-    is_new: bool
-
-
 @dataclass(slots=True)
 class Tally:
     """What became of the records of one partition, each counted once however often it is read."""
@@ -89,11 +82,12 @@ async def accept(connection: Connection, items: Sequence[NewItem]) -> int:
     return new
 
 
-async def standing_items(connection: Connection, keys: Iterable[ItemKey]) -> dict[ItemKey, Standing]:
-    """What stands under each key. Without savepoints: those would hide that this transaction made it."""
+async def standing_items(connection: Connection, keys: Iterable[ItemKey]) -> dict[ItemKey, bytes]:
+    """The content hash of what stood under each key before. Without savepoints: those would make this transaction's own
+    items look like others'."""
     wanted = sorted(set(keys))
     rows = await connection.fetch(_SQL["standing_items"], [key[0] for key in wanted], [key[1] for key in wanted])
-    return {(row[0], row[1]): Standing(row[2], row[3]) for row in rows}
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 async def wake_lanes(connection: Connection, organizations: Iterable[str]) -> None:

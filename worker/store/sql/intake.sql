@@ -27,10 +27,11 @@ on conflict (organization_id, reimbursement_id) do nothing
 returning 1)
 select count(*) from accepted;
 
--- standing_items: the content of items, to tell a duplicate from a conflicting copy; is_new: this transaction made it
-select i.organization_id, i.reimbursement_id, i.content_hash, i.xmin = pg_current_xact_id()::xid as is_new
+-- standing_items: the content of items that this transaction has not made, to tell a duplicate from a conflicting copy
+select i.organization_id, i.reimbursement_id, i.content_hash
 from unnest($1::text[], $2::text[]) as b (organization_id, reimbursement_id)
-join item i using (organization_id, reimbursement_id);
+join item i using (organization_id, reimbursement_id)
+where i.xmin <> pg_current_xact_id()::xid;
 
 -- wake_lanes: tells the workers which organisations have something to do, once this transaction commits
 select pg_notify('accounting_sync_lane', organization_id)
