@@ -166,7 +166,12 @@ class Worker:
             pool=self._pool,
             worker_id=self.worker_id,
             adapters=make_adapters(self._settings, self._pulse),
-            claimer=Claimer(self._pool, self.worker_id, self._pulse.of(LoopName.CLAIMER)),
+            claimer=Claimer(
+                self._pool,
+                self.worker_id,
+                self._pulse.of(LoopName.CLAIMER),
+                self._pulse.of(LoopName.FIRST_CLAIMER),
+            ),
             settler=Settler(self._pool, self.worker_id, self._pulse.of(LoopName.SETTLER)),
             idle=lease,
             pulse=self._pulse,

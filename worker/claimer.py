@@ -24,51 +24,70 @@ class _Waiting:
     answer: asyncio.Future[Answer]
 
 
+class _Counter:
+    """Where wishes wait for their turn."""
+
+    def __init__(self, beat: Beat) -> None:
+        self._beat = beat
+        self.queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+
+    async def batch(self) -> list[_Waiting]:
+        """As soon as there is one: whatever is there."""
+        batch = [await self._one()]
+        while not self.queue.empty() and len(batch) < MOST_AT_ONCE:
+            batch.append(self.queue.get_nowait())
+        return batch
+
+    async def _one(self) -> _Waiting:
+        while True:
+            self._beat(rests=LONGEST_REST)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_REST):
+                    return await self.queue.get()
+
+
 class Claimer:
     """A lane whose connector somebody holds, or whose items can't be read, is claimed for by itself.
 
-    It must not hold up the others, nor fail them. An organisation's lane that was lost and leased again may wish twice
-    at once: each wish has an answer of its own, so nothing is ever handed out twice.
+    It must not hold up the others, nor fail them. Nor does a lane with nothing on the wire wait for those that are
+    being drained: its claims are made beside theirs. An organisation's lane that was lost and leased again may wish
+    twice at once: each wish has an answer of its own, so nothing is ever handed out twice.
     """
 
-    def __init__(self, pool: Pool, worker_id: UUID, beat: Beat = unwatched) -> None:
+    def __init__(self, pool: Pool, worker_id: UUID, beat: Beat = unwatched, first_beat: Beat = unwatched) -> None:
+        """`first_beat` is of the claims for lanes with nothing on the wire."""
         self._pool = pool
         self._worker_id = worker_id
-        self._beat = beat
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._next = _Counter(beat)
+        self._first = _Counter(first_beat)
         self._alone: set[asyncio.Task[None]] = set()
 
     async def claim(self, wish: Wish) -> Answer:
         """As `claiming.claim`, with others in one transaction. Raises DatabaseAwayError."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Waiting(wish, answer))
+        counter = self._next if wish.is_under_way else self._first
+        counter.queue.put_nowait(_Waiting(wish, answer))
         return await answer
 
     async def run(self) -> None:
         """Until cancelled."""
         try:
-            while True:
-                await self._run_once()
+            async with asyncio.TaskGroup() as group:
+                for counter in (self._next, self._first):
+                    group.create_task(self._serve(counter))
         finally:
             for task in self._alone:
                 task.cancel()
             await asyncio.gather(*self._alone, return_exceptions=True)
 
-    async def _run_once(self) -> None:
-        batch = [await self._first()]
-        while not self._queue.empty() and len(batch) < MOST_AT_ONCE:
-            batch.append(self._queue.get_nowait())
-        batch = [waiting for waiting in batch if not waiting.answer.done()]
+    async def _serve(self, counter: _Counter) -> None:
+        while True:
+            await self._run_once(counter)
+
+    async def _run_once(self, counter: _Counter) -> None:
+        batch = [waiting for waiting in await counter.batch() if not waiting.answer.done()]
         if batch:
             await self._claim(batch)
-
-    async def _first(self) -> _Waiting:
-        """As soon as there is one."""
-        while True:
-            self._beat(rests=LONGEST_REST)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_REST):
-                    return await self._queue.get()
 
     async def _claim(self, batch: Sequence[_Waiting]) -> None:
         together = {waiting.wish.organization_id: waiting for waiting in batch}

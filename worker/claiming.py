@@ -44,12 +44,16 @@ class Reconfigured:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A held lane with room for at most `limit` more items; `adapter` is the one that it has at hand."""
+    """A held lane with room for at most `limit` more items; `adapter` is the one that it has at hand.
+
+    `is_under_way`: it has items on the wire, so the next may wait a little.
+    """
 
     organization_id: str
     fence: int
     adapter: Adapter | None
     limit: int
+    is_under_way: bool = False
 
 
 Answer: TypeAlias = "list[Claimed] | Closed | Reconfigured"

@@ -154,7 +154,8 @@ class Drain:
         self._lane.has_news = False  # before the claim: what is told meanwhile may be too late for it
         answer: Answer | None = None
         try:
-            wish = Wish(self._lane.organization_id, self._lane.fence, self._adapter, room)
+            is_under_way = bool(self._in_flight)
+            wish = Wish(self._lane.organization_id, self._lane.fence, self._adapter, room, is_under_way)
             answer = await self._shop.claimer.claim(wish)
         finally:
             self._lane.has_news |= not isinstance(answer, list) or len(answer) >= room

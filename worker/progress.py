@@ -20,6 +20,7 @@ class LoopName(StrEnum):
     DISPATCH = "dispatch"
     RENEWAL = "renewal"
     CLAIMER = "claimer"
+    FIRST_CLAIMER = "first_claimer"
     SETTLER = "settler"
     DRAIN = "drain"
     DELIVERY = "delivery"

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import pydantic
@@ -86,9 +86,11 @@ async def test_the_claims_of_many_lanes_cost_few_commits_and_take_each_lanes_old
 async def test_two_wishes_of_one_organisation_at_once_are_never_granted_the_same_item(scene: Scene) -> None:
     async with hand(scene, "hlf", items=5) as own:
         wish = own.wishes["hlf"]
-        answers = await asyncio.gather(*[own.claimer.claim(wish) for _ in range(3)])
+        wishes = [wish, wish, replace(wish, is_under_way=True)]
+        answers = await asyncio.gather(*[own.claimer.claim(one) for one in wishes])
     claimed = [name for answer in answers for name in names(answer)]
-    assert sorted(claimed) == sorted(await scene.states())
+    assert len(set(claimed)) == len(claimed)
+    assert sorted(claimed) == sorted(name for name, state in (await scene.states()).items() if state == "sending")
 
 
 @pytest.mark.promise("P6")
@@ -119,6 +121,16 @@ async def test_who_holds_one_connector_holds_up_no_other_lane_and_its_own_waits_
             )
         assert isinstance(await waiting, Closed)
     assert set((await scene.states("hlf")).values()) == {"pending"}
+
+
+async def test_a_lane_with_nothing_on_the_wire_does_not_wait_for_those_that_are_being_drained(scene: Scene) -> None:
+    async with hand(scene, "hlf", "nrk") as own, transaction(scene.pool) as connection:
+        await connection.execute("select from item where organization_id = 'hlf' for update")
+        drained = asyncio.create_task(own.claimer.claim(replace(own.wishes["hlf"], is_under_way=True)))
+        await scene.someone_waits_for_a_lock("update item i%")
+        assert len(names(await own.claimer.claim(own.wishes["nrk"]))) == 2
+        assert not drained.done()
+        drained.cancel()
 
 
 async def test_a_lane_whose_item_cannot_be_read_fails_alone(scene: Scene) -> None:
