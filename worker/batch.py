@@ -42,12 +42,21 @@ class Record(Protocol):
 
 @dataclass(slots=True)
 class Batch:
-    """The records of one fetch, sorted by what they turned out to be."""
+    """The records of one fetch, sorted by what they turned out to be.
+
+    `expects_copies`: what stands already is asked for before anything is stored, which is cheaper where most does.
+    """
 
     approvals: list[tuple[Record, NewItem]] = field(default_factory=list)
     toggles: list[tuple[Record, ToggleRecord]] = field(default_factory=list)
     dead: list[tuple[Record, DeadRecord]] = field(default_factory=list)
     duplicates: list[Record] = field(default_factory=list)
+    expects_copies: bool = False
+
+    @property
+    def was_mostly_copies(self) -> bool:
+        """Known once it is stored."""
+        return 2 * len(self.duplicates) > len(self.approvals)
 
     def bury(self, record: Record, reason: DeadLetterReason, detail: str, organization_id: str | None = None) -> None:
         self.dead.append((record, _dead(record, reason, detail, organization_id)))
@@ -126,12 +135,13 @@ async def _store_approvals(connection: Connection, batch: Batch) -> None:
     firsts: dict[ItemKey, NewItem] = {}
     for _, item in batch.approvals:
         firsts.setdefault(item.key, item)
-    new = await intake.accept(connection, list(firsts.values()))
-    if new == len(batch.approvals):
-        await intake.wake_lanes(connection, {organization_id for organization_id, _ in firsts})
-    else:
-        stood = await intake.standing_items(connection, firsts) if new < len(firsts) else {}
+    stood = await intake.standing_items(connection, firsts) if batch.expects_copies else {}
+    unseen = [item for key, item in firsts.items() if key not in stood]
+    if unseen and await intake.accept(connection, unseen) < len(unseen):
+        stood |= await intake.standing_items(connection, [item.key for item in unseen])
+    if stood or len(firsts) < len(batch.approvals):
         _tell_copies_apart(batch, firsts, stood)
+    if len(stood) < len(firsts):
         await intake.wake_lanes(connection, {key[0] for key in firsts if key not in stood})
 
 

@@ -65,6 +65,7 @@ class Intake:
         self._channels = channels
         self._beat = beat
         self._failures = 0
+        self._reads_copies = False
         self._seat = _Seat()
         self._under_way: _UnderWay | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -120,7 +121,9 @@ class Intake:
         self, consumer: AIOKafkaConsumer, fetched: Fetched, records: Sequence[Record], batch: Batch
     ) -> None:
         """Leaves the offsets to a task of their own. Raises DatabaseAwayError, and KafkaError for the batch before."""
+        batch.expects_copies = self._reads_copies
         _count(await store_batch(self._pool, records, self._channels, batch))
+        self._reads_copies = batch.was_mostly_copies
         await self._has_committed()
         self._committing = asyncio.create_task(_commit(consumer, fetched))
 

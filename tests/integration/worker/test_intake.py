@@ -15,7 +15,7 @@ from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
 from tests.events import Message, approval, event, toggle
 from tests.scene import INTAKE_ONLY, PATIENCE, Scene, fresh, own_brokers, own_database, own_scene, ready
-from worker.batch import Channel, store_batch
+from worker.batch import Channel, sort_records, store_batch
 from worker.bootstrap import Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -134,6 +134,30 @@ async def test_an_approval_of_an_organisation_that_is_not_set_up_yet_waits_and_i
         await scene.switch(True, "newcomer")
         await scene.all_synced(name, organization_id="newcomer")
     assert len(await scene.documents("newcomer", name)) == 1
+
+
+@pytest.mark.parametrize("expects_copies", [False, True])
+async def test_who_expects_copies_finds_the_same_fates_as_who_does_not(scene: Scene, *, expects_copies: bool) -> None:
+    """Copies of what stands, a contradiction of it, something new, and a copy and a contradiction of that."""
+    stands, new = fresh(2)
+    await store_batch(scene.pool, records("approved", approval(stands)), CHANNELS)
+    mixed = [
+        approval(stands),
+        approval(stands, amount="9.00"),
+        approval(new),
+        approval(new),
+        approval(new, amount="9.00"),
+        approval(stands),
+    ]
+    batch = records("approved", *mixed)
+    for one in batch:
+        one.partition = 1
+    sorted_batch = sort_records(batch, CHANNELS)
+    sorted_batch.expects_copies = expects_copies
+    await store_batch(scene.pool, batch, CHANNELS, sorted_batch)
+    assert sorted_batch.was_mostly_copies is False, "three of six"
+    assert await scene.fates() == {"approvals": 2, "toggles": 0, "duplicates": 3, "dead_letters": 2}
+    assert await scene.states() == {stands: "pending", new: "pending"}
 
 
 @pytest.mark.promise("P12")
