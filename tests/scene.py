@@ -243,6 +243,15 @@ class Scene:
             ):
                 await asyncio.sleep(0.01)
 
+    async def no_transaction_is_open(self) -> None:
+        """Of a worker: then it can be stopped without locks that PostgreSQL would end only after a minute."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.value(  # noqa: ASYNC110  # another program's state, which no event tells of
+                "select exists (select from pg_stat_activity where datname = current_database() "
+                "and pid <> pg_backend_pid() and state <> 'idle')"
+            ):
+                await asyncio.sleep(0.01)
+
     async def all_synced(self, *reimbursement_ids: str, organization_id: str = "hlf") -> None:
         await self.until(partial(self._are, organization_id, reimbursement_ids, "synced"))
 

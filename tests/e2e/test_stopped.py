@@ -45,6 +45,7 @@ async def test_a_worker_that_wakes_up_after_its_lease_sends_nothing_even_in_the_
         await erp.hold(["create_invoice"])
         await scene.switch(True, kind=kind)
         await erp.wait_held(1)
+        await scene.no_transaction_is_open()
         with stopped(first.pid):
             await erp.release()
             await erp.wait_ledger(1)

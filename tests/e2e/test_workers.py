@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -12,7 +13,7 @@ from deploy.local.sandboxes.ledger import documents_per_reference
 from tests.e2e.worker_process import worker_process
 from tests.events import approval, toggle
 from tests.integration.worker.test_intake import blocked_intake
-from tests.scene import Scene, fresh, own_brokers, own_scene
+from tests.scene import INTAKE_ONLY, Scene, fresh, own_brokers, own_scene
 from worker.settings import WorkerRole
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -94,19 +95,21 @@ async def test_two_workers_and_three_brokers_lose_and_double_nothing_when_one_of
             await scene.switch(True, organization_id, kind)
         # Whoever is killed has no part in the consumer group: Kafka would miss its heartbeat for 45 s.
         posting = frozenset({WorkerRole.DISPATCH, WorkerRole.OUTBOX})
-        async with (
-            worker_process(folder, scene.settings, roles=posting) as killed,
-            worker_process(folder, scene.settings),
-        ):
-            await scene.approve(*[approval(name, owners[name]) for name in names[:150]])
-            await scene.counted("item where state <> 'pending'", 20)
+        async with AsyncExitStack() as workers:
+            killed = await workers.enter_async_context(worker_process(folder, scene.settings, roles=posting))
+            async with scene.worker(INTAKE_ONLY):
+                await scene.approve(*[approval(name, owners[name]) for name in names[:50]])
+                await scene.counted("item", 50)
+            await killed.says("attempt_settled")  # so it holds the lanes
+            await workers.enter_async_context(worker_process(folder, scene.settings))
+            await scene.approve(*[approval(name, owners[name]) for name in names[50:150]])
+            await scene.counted("item", 60)
             publishing = asyncio.create_task(scene.approve(*[approval(name, owners[name]) for name in names[150:]]))
             await asyncio.gather(killed.kill(), brokers.kill(0))
             await publishing
             await scene.counted("item", len(names))
             await scene.counted("item where state in ('synced', 'unknown')", len(names))
             await scene.nothing_to_publish()
-            assert "attempt_settled" in killed.output()
         states = {
             (row["organization_id"], row["reimbursement_id"]): row["state"]
             for row in await scene.fetch("select organization_id, reimbursement_id, state from item")
