@@ -54,9 +54,13 @@ def installed_connectors() -> Mapping[str, ConnectorFactory]:
     return {str(factory.kind): factory for factory in factories}
 
 
+def make_vault(settings: Settings) -> Vault:
+    return Vault(settings.credentials_key_bytes, settings.credentials_old_key_bytes)
+
+
 def make_adapters(settings: Settings, pulse: Pulse | None = None) -> Adapters:
     environment = Environment(extra_allowed_hosts=settings.erp_allowed_hosts)
-    return Adapters(installed_connectors(), Vault(settings.credentials_key_bytes), environment, pulse)
+    return Adapters(installed_connectors(), make_vault(settings), environment, pulse)
 
 
 @asynccontextmanager

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     probe_port: int = Field(default=8081, ge=0, le=65535)
     credentials_key: SecretStr | None = None
+    credentials_old_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
@@ -96,6 +97,22 @@ class Settings(BaseSettings):
         if value is not None and len(_decoded(value)) != KEY_BYTES:
             raise ValueError("is not 32 bytes in base64; make one with: openssl rand -base64 32")
         return value
+
+    @field_validator("credentials_old_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("credentials_old_keys")
+    @classmethod
+    def _are_256_bits(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(_decoded(one)) != KEY_BYTES for one in value):
+            raise ValueError("holds something that is not 32 bytes in base64; separate keys by commas")
+        return value
+
+    @property
+    def credentials_old_key_bytes(self) -> tuple[bytes, ...]:
+        return tuple(map(_decoded, self.credentials_old_keys))
 
     @property
     def credentials_key_bytes(self) -> bytes | None:

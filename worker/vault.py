@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,11 +17,13 @@ class VaultError(Exception):
 
 
 class Vault:
-    """Encrypts and decrypts with one key of 32 bytes."""
+    """Encrypts with one key of 32 bytes; decrypts with that and with those that came before it."""
 
-    def __init__(self, key: bytes | None) -> None:
+    def __init__(self, key: bytes | None, old_keys: Sequence[bytes] = ()) -> None:
         self._cipher = AESGCM(key) if key else None
-        self._key_id = hashlib.sha256(b"accounting-sync key id" + key).hexdigest()[:16] if key else ""
+        self.key_id = _key_id(key) if key else ""
+        """Of the key that encrypts; it stands beside each ciphertext."""
+        self._ciphers = {_key_id(one): AESGCM(one) for one in (*old_keys, *([key] if key else []))}
 
     def lock(self, organization_id: str, kind: str, credentials: Mapping[str, str]) -> list[Secret]:
         """Raises VaultError where there is no key."""
@@ -30,19 +32,25 @@ class Vault:
         for field, value in credentials.items():
             nonce = os.urandom(_NONCE_BYTES)
             ciphertext = cipher.encrypt(nonce, value.encode(), _bound_to(organization_id, kind, field))
-            secrets.append(Secret(field, self._key_id, nonce, ciphertext))
+            secrets.append(Secret(field, self.key_id, nonce, ciphertext))
         return secrets
+
+    def relock(self, organization_id: str, kind: str, secrets: list[Secret]) -> list[Secret]:
+        """The same credentials, encrypted with the key of today. Raises VaultError where one can't be read."""
+        return self.lock(organization_id, kind, self.unlock(organization_id, kind, secrets))
 
     def unlock(self, organization_id: str, kind: str, secrets: list[Secret]) -> dict[str, str]:
         """Raises VaultError where one can't be read."""
         return {secret.field: self._read(organization_id, kind, secret) for secret in secrets}
 
     def _read(self, organization_id: str, kind: str, secret: Secret) -> str:
-        cipher = self._open()
-        if secret.key_id != self._key_id:
+        self._open()
+        cipher = self._ciphers.get(secret.key_id)
+        if cipher is None:
             raise VaultError(
                 f"The credentials of {organization_id} were encrypted with key {secret.key_id}, "
-                f"but SYNC_CREDENTIALS_KEY is key {self._key_id}. Give the worker that key."
+                f"but SYNC_CREDENTIALS_KEY is key {self.key_id}. Give the worker that key, or name it in "
+                "SYNC_CREDENTIALS_OLD_KEYS."
             )
         try:
             plain = cipher.decrypt(secret.nonce, secret.ciphertext, _bound_to(organization_id, kind, secret.field))
@@ -56,6 +64,10 @@ class Vault:
         if self._cipher is None:
             raise VaultError("SYNC_CREDENTIALS_KEY is not set. Set it to 32 random bytes in base64.")
         return self._cipher
+
+
+def _key_id(key: bytes) -> str:
+    return hashlib.sha256(b"accounting-sync key id" + key).hexdigest()[:16]
 
 
 def _bound_to(organization_id: str, kind: str, field: str) -> bytes:

@@ -11,7 +11,7 @@ import typer
 
 from connectors.contract import NotSent, Problem, Unavailable
 from worker import insights, setup
-from worker.bootstrap import make_adapters
+from worker.bootstrap import make_adapters, make_vault
 from worker.cli.answering import (
     SOURCE,
     ActorOption,
@@ -34,7 +34,6 @@ from worker.settings import Settings
 from worker.store import connectors
 from worker.store.database import Connection, Pool, acquire, transaction
 from worker.toggles import Toggled, apply_toggle
-from worker.vault import Vault
 from worker.views import ConnectorObject, ReleasePreview
 
 app = typer.Typer(help="An organisation's link to its ERP.", no_args_is_help=True)
@@ -71,7 +70,7 @@ def configure(
                 kind,
                 content,
                 adapters=make_adapters(settings),
-                vault=Vault(settings.credentials_key_bytes),
+                vault=make_vault(settings),
                 actor=operator(actor),
                 source=SOURCE,
             )

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from worker.cli import connector, contracts, dead_letter, item, log, migrate, organization, sync, worker
+from worker.cli import connector, contracts, credentials, dead_letter, item, log, migrate, organization, sync, worker
 from worker.cli.answering import run_safely
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.add_typer(migrate.app, name="migrate")
 app.add_typer(worker.app, name="worker")
 app.add_typer(organization.app, name="organization")
 app.add_typer(connector.app, name="connector")
+app.add_typer(credentials.app, name="credentials")
 app.add_typer(sync.app, name="sync")
 app.add_typer(item.app, name="item")
 app.add_typer(dead_letter.app, name="dead-letter")

@@ -277,8 +277,26 @@ async def save_secrets(connection: Connection, organization_id: str, kind: str, 
 
 
 async def read_secrets(connection: Connection, organization_id: str, kind: str) -> list[Secret]:
-    rows = await connection.fetch(_SQL["read_secrets"], organization_id, kind)
-    return [Secret(row["field"], row["key_id"], row["nonce"], row["ciphertext"]) for row in rows]
+    return list(map(_secret, await connection.fetch(_SQL["read_secrets"], organization_id, kind)))
+
+
+async def lock_secrets(connection: Connection, organization_id: str, kind: str) -> list[Secret]:
+    """As `read_secrets`, held until the transaction ends."""
+    return list(map(_secret, await connection.fetch(_SQL["lock_secrets"], organization_id, kind)))
+
+
+async def secrets_by_key(connection: Connection) -> dict[str, int]:
+    """Key id → how many connectors have credentials under it."""
+    rows = await connection.fetch(_SQL["secrets_by_key"])
+    return {row["key_id"]: row["connectors"] for row in rows}
+
+
+async def under_other_keys(
+    connection: Connection, key_id: str, after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
+    """Organisation and kind of connectors with a credential that another key encrypted, in their order."""
+    rows = await connection.fetch(_SQL["under_other_keys"], key_id, *after, limit)
+    return [(row["organization_id"], row["kind"]) for row in rows]
 
 
 async def read_configuration(connection: Connection, organization_id: str, kind: str) -> Configuration | None:
@@ -331,3 +349,7 @@ def _locked(row: asyncpg.Record) -> LockedConnector:
         marks=Marks(row["enabled_mark"], row["released_through"]),
     )
     return LockedConnector(flag, row["schedule"], row["time_zone"])
+
+
+def _secret(row: asyncpg.Record) -> Secret:
+    return Secret(row["field"], row["key_id"], row["nonce"], row["ciphertext"])

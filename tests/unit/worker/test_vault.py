@@ -74,3 +74,17 @@ def test_without_a_key_nothing_is_locked_or_unlocked() -> None:
 
 def test_without_credentials_no_key_is_needed_to_read() -> None:
     assert Vault(None).unlock("hlf", "xledger", []) == {}
+
+
+def test_a_key_of_yesterday_reads_and_todays_writes() -> None:
+    old = Vault(bytes(32)).lock("hlf", "xledger", {"token": "t0ken"})
+    vault = Vault(KEY, [bytes(32)])
+    assert vault.unlock("hlf", "xledger", old) == {"token": "t0ken"}
+    anew = vault.relock("hlf", "xledger", old)
+    assert [secret.key_id for secret in anew] == [VAULT.key_id]
+    assert VAULT.unlock("hlf", "xledger", anew) == {"token": "t0ken"}
+
+
+def test_an_old_key_alone_does_not_encrypt() -> None:
+    with pytest.raises(VaultError, match="SYNC_CREDENTIALS_KEY is not set"):
+        Vault(None, [KEY]).lock("hlf", "xledger", {"token": "t0ken"})

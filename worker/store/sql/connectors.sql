@@ -122,6 +122,18 @@ set key_id = excluded.key_id, nonce = excluded.nonce, ciphertext = excluded.ciph
 -- read_secrets: the encrypted fields of one connector
 select field, key_id, nonce, ciphertext from connector_secret where (organization_id, kind) = ($1, $2);
 
+-- lock_secrets: the encrypted fields of one connector, held until the transaction ends
+select field, key_id, nonce, ciphertext from connector_secret where (organization_id, kind) = ($1, $2) for update;
+
+-- secrets_by_key: how many connectors have credentials under each key
+select key_id, count(distinct (organization_id, kind)) as connectors from connector_secret group by key_id order by key_id;
+
+-- under_other_keys: connectors with a credential that another key encrypted, after a given one
+select distinct organization_id, kind from connector_secret
+where key_id <> $1 and (organization_id, kind) > ($2, $3)
+order by organization_id, kind
+limit $4;
+
 -- read_configuration: what an adapter is made from
 select kind, title, settings, mapping, time_zone, version from connector where (organization_id, kind) = ($1, $2);
 
