@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
+from yarl import URL
+
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -43,10 +45,17 @@ def _refusal(hosts: AllowedHosts, url: str) -> str | None:
     """Remembered: a connector asks about the same few addresses for every request."""
     try:
         parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+        port = _DEFAULT_PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
+        is_read_alike = _where_the_client_goes(url) == (parts.hostname or "", port)
     except ValueError:
         return "is not a valid address"
-    return hosts.refusal_of(parts, port)
+    return hosts.refusal_of(parts, port) or (None if is_read_alike else "is not a valid address")
+
+
+def _where_the_client_goes(url: str) -> tuple[str, int]:
+    """What we check must be what the HTTP client, which reads addresses by itself, connects to."""
+    address = URL(url, encoded=True)
+    return (address.host or "").lower(), address.port or 0
 
 
 @lru_cache

@@ -1,7 +1,13 @@
-"""Keeps one connector inside an ERP's limits: requests at once, and requests in a window of time."""
+"""Keeps connectors inside an ERP's limits: requests at once, and requests in a window of time.
+
+An ERP counts by who signs in, so organisations that share credentials share a pace.
+"""
 
 import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
 from types import TracebackType
+from weakref import WeakValueDictionary
 
 from aiolimiter import AsyncLimiter
 
@@ -39,6 +45,25 @@ class Pace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._gate.release()
+
+
+class SharedPaces:
+    """One pace for whoever signs in with the same credentials, as long as one of them is there.
+
+    The limits are those of who came first. Only a digest of the credentials is kept.
+    """
+
+    def __init__(self, make: Callable[[int, int], Pace]) -> None:
+        """`make` takes requests in a window, and requests at once."""
+        self._make = make
+        self._paces: WeakValueDictionary[bytes, Pace] = WeakValueDictionary()
+
+    def of(self, credentials: Sequence[str], requests: int, concurrency: int) -> Pace:
+        key = hashlib.sha256("\x00".join(credentials).encode()).digest()
+        pace = self._paces.get(key)
+        if pace is None:
+            pace = self._paces[key] = self._make(requests, concurrency)
+        return pace
 
 
 def limiter_within(requests: float, seconds: float) -> AsyncLimiter:

@@ -7,6 +7,9 @@ from connectors.business_central.connector import BusinessCentralConnector
 from connectors.business_central.settings import read_settings
 from connectors.configuration import check_credentials
 from connectors.contract import AccountingConnector, ConnectorFactory, ConnectorKind, Environment
+from connectors.pacing import Pace, SharedPaces
+
+_FIVE_MINUTES = 300.0
 
 
 class _Factory:
@@ -14,6 +17,9 @@ class _Factory:
     title = "Business Central"
     secret_fields = frozenset({"client_id", "client_secret"})
     ledger_fields = frozenset({"tenant_id", "environment", "company_id"})
+
+    def __init__(self) -> None:
+        self._paces = SharedPaces(_pace)
 
     def validate(self, settings: Mapping[str, object], environment: Environment) -> None:
         read_settings(settings, environment)
@@ -27,7 +33,13 @@ class _Factory:
     ) -> AccountingConnector:
         read, hosts = read_settings(settings, environment)
         check_credentials(credentials, self.secret_fields)
-        return BusinessCentralConnector(read, credentials, mapping, hosts)
+        user = [credentials["client_id"], credentials["client_secret"]]
+        pace = self._paces.of(user, read.requests_per_5_minutes, read.concurrency)
+        return BusinessCentralConnector(read, credentials, mapping, hosts, pace)
+
+
+def _pace(requests: int, concurrency: int) -> Pace:
+    return Pace(requests=requests, seconds=_FIVE_MINUTES, concurrency=concurrency)
 
 
 factory: ConnectorFactory = _Factory()

@@ -28,14 +28,14 @@ from connectors.http import HttpClient, Timeouts
 from connectors.oauth2 import ClientCredentials, TokenSource
 from connectors.pacing import Pace
 
-_FIVE_MINUTES = 300.0
 _TOKEN_CONNECTIONS = 1
 
 Clock = Callable[[ZoneInfo], datetime]
 
 
 class BusinessCentralConnector:
-    """`now` gives the time in a zone; it dates postings whose mapping asks for the first open date."""
+    """`pace` may be shared with other organisations. `now` gives the time in a zone; it dates postings whose mapping
+    asks for the first open date."""
 
     def __init__(
         self,
@@ -43,13 +43,14 @@ class BusinessCentralConnector:
         credentials: Mapping[str, str],
         mapping: AccountMapping,
         hosts: AllowedHosts,
+        pace: Pace,
         now: Clock = datetime.now,
     ) -> None:
         self._settings = settings
         self._mapping = mapping
         self._now = now
         self._http = _http_client(settings, hosts)
-        self._api = _company_api(settings, credentials, self._http)
+        self._api = _company_api(settings, credentials, self._http, pace)
         self._currency: str | None = None
 
     @property
@@ -108,7 +109,8 @@ def _http_client(settings: BusinessCentralSettings, hosts: AllowedHosts) -> Http
     return HttpClient(hosts, timeouts, connections=settings.concurrency + _TOKEN_CONNECTIONS)
 
 
-def _company_api(settings: BusinessCentralSettings, credentials: Mapping[str, str], http: HttpClient) -> CompanyApi:
+def _company_api(
+    settings: BusinessCentralSettings, credentials: Mapping[str, str], http: HttpClient, pace: Pace
+) -> CompanyApi:
     signing = ClientCredentials(settings.sign_in_url, credentials["client_id"], credentials["client_secret"], SCOPE)
-    pace = Pace(requests=settings.requests_per_5_minutes, seconds=_FIVE_MINUTES, concurrency=settings.concurrency)
     return CompanyApi(http, TokenSource(http, signing), pace, settings.company_url)

@@ -45,14 +45,14 @@ from connectors.xledger.vouchers import (
     messages_in,
 )
 
-_FIVE_SECONDS = 5.0
 _REFERENCES_A_QUERY = 200
 
 Clock = Callable[[ZoneInfo], datetime]
 
 
 class XledgerConnector:
-    """`now` gives the time in a zone; it dates postings whose mapping asks for the first open date."""
+    """`pace` may be shared with other organisations. `now` gives the time in a zone; it dates postings whose mapping
+    asks for the first open date."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class XledgerConnector:
         token: str,
         mapping: AccountMapping,
         hosts: AllowedHosts,
+        pace: Pace,
         now: Clock = datetime.now,
     ) -> None:
         self._settings = settings
@@ -69,9 +70,7 @@ class XledgerConnector:
         self._books = Books(settings.transaction_source, settings.company_currency, dimension_slots(mapping))
         timeouts = Timeouts(read=settings.read_timeout_seconds, total=settings.read_timeout_seconds * 2)
         self._http = HttpClient(hosts, timeouts, connections=settings.concurrency)
-        self._pace = Pace(
-            requests=settings.requests_per_5_seconds, seconds=_FIVE_SECONDS, concurrency=settings.concurrency
-        )
+        self._pace = pace
 
     @property
     def limits(self) -> Limits:
