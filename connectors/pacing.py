@@ -56,10 +56,11 @@ class SharedPaces:
     def __init__(self, make: Callable[[int, int], Pace]) -> None:
         """`make` takes requests in a window, and requests at once."""
         self._make = make
-        self._paces: WeakValueDictionary[bytes, Pace] = WeakValueDictionary()
+        self._paces: WeakValueDictionary[tuple[int, bytes], Pace] = WeakValueDictionary()
 
     def of(self, credentials: Sequence[str], requests: int, concurrency: int) -> Pace:
-        key = hashlib.sha256("\x00".join(credentials).encode()).digest()
+        digest = hashlib.sha256("\x00".join(credentials).encode()).digest()
+        key = (id(asyncio.get_running_loop()), digest)  # a gate belongs to the event loop that waits at it
         pace = self._paces.get(key)
         if pace is None:
             pace = self._paces[key] = self._make(requests, concurrency)

@@ -16,6 +16,8 @@ from worker.telemetry import failure
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 100
+MOST_ITEMS_AT_ONCE = 500
+"""Where ERPs take many documents in one request: a claim must neither last long nor hold the event loop up."""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class _Counter:
     async def batch(self) -> list[_Waiting]:
         """As soon as there is one: whatever is there."""
         batch = [await self._one()]
-        while not self.queue.empty() and len(batch) < MOST_AT_ONCE:
+        while not self.queue.empty() and len(batch) < MOST_AT_ONCE and _items(batch) < MOST_ITEMS_AT_ONCE:
             batch.append(self.queue.get_nowait())
         return batch
 
@@ -117,6 +119,10 @@ class Claimer:
             _tell(waiting, await claim(self._pool, self._worker_id, waiting.wish))
         except Exception as error:  # noqa: BLE001  # raised in the lane that asked, which knows what to do
             _fail(waiting, error)
+
+
+def _items(batch: Sequence[_Waiting]) -> int:
+    return sum(waiting.wish.limit for waiting in batch)
 
 
 def _tell(waiting: _Waiting, answer: Answer) -> None:

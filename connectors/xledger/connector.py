@@ -31,13 +31,13 @@ from connectors.hosts import AllowedHosts
 from connectors.http import HttpClient, Request, Timeouts, Uncertain, json_body
 from connectors.mapped_names import mapped_accounts, mapped_claimants
 from connectors.pacing import Pace
-from connectors.xledger.answers import Reply, read_reply, refused_mutation, refused_query
-from connectors.xledger.documents import Books, Node, dimension_slots, voucher
-from connectors.xledger.queries import ADD_VOUCHER, FIND_ERRORS, FIND_VOUCHERS, READ_NAMES
+from connectors.xledger.answers import Reply, read_reply, refused_query
+from connectors.xledger.courier import Courier, Inputs
+from connectors.xledger.documents import Books, dimension_slots, voucher
+from connectors.xledger.queries import ADD_VOUCHERS, FIND_ERRORS, FIND_VOUCHERS, READ_NAMES
 from connectors.xledger.settings import XledgerSettings
 from connectors.xledger.vouchers import (
     Holdings,
-    added_ids,
     conflict_of,
     findings,
     holdings_in,
@@ -71,12 +71,13 @@ class XledgerConnector:
         timeouts = Timeouts(read=settings.read_timeout_seconds, total=settings.read_timeout_seconds * 2)
         self._http = HttpClient(hosts, timeouts, connections=settings.concurrency)
         self._pace = pace
+        self._courier = Courier(pace, self._send_vouchers, self._taken, self._local_now, settings.concurrency)
 
     @property
     def limits(self) -> Limits:
-        """Xledger takes a second voucher under the same reference."""
+        """Xledger takes a second voucher under the same reference. Many travel in one request."""
         return Limits(
-            self._settings.concurrency,
+            self._settings.concurrency * self._settings.vouchers_per_request,
             timedelta(seconds=self._settings.quarantine_seconds),
             longest_import=timedelta(seconds=self._settings.import_limit_seconds),
         )
@@ -89,7 +90,7 @@ class XledgerConnector:
             settled = await self._settle_earlier(posting)
             if settled is not None:
                 return settled
-        return await self._add(nodes, posting, permit)
+        return await self._courier.add(posting, nodes, permit)
 
     async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
         found: dict[str, Finding] = {}
@@ -115,6 +116,7 @@ class XledgerConnector:
         ]
 
     async def close(self) -> None:
+        await self._courier.close()
         await self._http.close()
 
     async def _look_up_halves(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
@@ -156,21 +158,6 @@ class XledgerConnector:
             case Absent() | ImportRefused():
                 return None
 
-    async def _add(self, nodes: Sequence[Node], posting: Posting, permit: Permit) -> PostOutcome:
-        inputs = [{"clientId": str(index), "node": node} for index, node in enumerate(nodes, start=1)]
-        reply = await self._ask(ADD_VOUCHER, {"inputs": inputs}, permit)
-        if isinstance(reply, Uncertain):
-            return Unknown(f"Adding the voucher: {reply.evidence}.")
-        if not isinstance(reply, Reply):
-            return reply
-        refused = refused_mutation(reply, posting, self._local_now())
-        if refused is not None:
-            return refused
-        ids = added_ids(reply.data)
-        if len(ids) != len(nodes):
-            return Unknown("Adding the voucher: the answer does not name every row.")
-        return self._accepted(Document(number=posting.reference, erp_id=",".join(ids)))
-
     async def _query(self, text: str, variables: Mapping[str, object]) -> Mapping[str, object] | NotSent | Unavailable:
         reply = await self._ask(text, variables, None)
         if isinstance(reply, Uncertain):
@@ -182,6 +169,16 @@ class XledgerConnector:
     async def _ask(
         self, text: str, variables: Mapping[str, object], permit: Permit | None
     ) -> Reply | NotSent | Unavailable | Uncertain:
+        async with self._pace:
+            return await self._exchange(text, variables, permit)
+
+    async def _send_vouchers(self, inputs: Inputs, permit: Permit) -> Reply | NotSent | Unavailable | Uncertain:
+        """The courier keeps to the pace by itself."""
+        return await self._exchange(ADD_VOUCHERS, {"inputs": inputs}, permit)
+
+    async def _exchange(
+        self, text: str, variables: Mapping[str, object], permit: Permit | None
+    ) -> Reply | NotSent | Unavailable | Uncertain:
         # "Bearer" is refused: Xledger's scheme is called "token".
         headers = {
             "Authorization": f"token {self._token.get_secret_value()}",
@@ -189,8 +186,10 @@ class XledgerConnector:
             "Accept": "application/json",
         }
         body = json_body({"query": text, "variables": variables})
-        async with self._pace:
-            return read_reply(await self._http.send(Request("POST", self._settings.base_url, headers, body), permit))
+        return read_reply(await self._http.send(Request("POST", self._settings.base_url, headers, body), permit))
+
+    def _taken(self, posting: Posting, ids: Sequence[str]) -> Accepted:
+        return self._accepted(Document(number=posting.reference, erp_id=",".join(ids)))
 
     def _accepted(self, document: Document) -> Accepted:
         return Accepted(document, timedelta(seconds=self._settings.check_after_seconds))

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-ADD_VOUCHER: Final = """
-mutation AddVoucher($inputs: [AddGLImportItemsInput!]!) {
+ADD_VOUCHERS: Final = """
+mutation AddVouchers($inputs: [AddGLImportItemsInput!]!) {
   addGLImportItems(inputs: $inputs) {
     edges { clientId node { dbId } }
   }

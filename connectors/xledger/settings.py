@@ -17,7 +17,8 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 class XledgerSettings(ConnectorSettings):
     """`company_currency` is the books' own: an amount in it needs no rate. `check_after_seconds` is how long an import
-    usually takes, `import_limit_seconds` how long it may take before people are told.
+    usually takes, `import_limit_seconds` how long it may take before people are told. `vouchers_per_request` is how
+    many are on their way for each request that may run at once; they share a mutation as far as 500 nodes go.
 
     Limits: 20 requests in 5 s (error BURST_RATE_LIMIT_REACHED, xledger/graphql-samples). How many may run at once is
     not published, only that there is a limit (CONCURRENCY_LIMIT_REACHED): two is a cautious choice.
@@ -27,6 +28,7 @@ class XledgerSettings(ConnectorSettings):
     transaction_source: SourceCode = "AP"
     company_currency: CurrencyCode = "NOK"
     concurrency: int = Field(default=2, ge=1, le=10)
+    vouchers_per_request: int = Field(default=100, ge=1, le=250)
     requests_per_5_seconds: int = Field(default=20, ge=1, le=1_000_000)
     check_after_seconds: float = Field(default=5, ge=0, le=3600)
     import_limit_seconds: int = Field(default=3600, ge=1, le=604_800)

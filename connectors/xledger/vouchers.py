@@ -83,10 +83,14 @@ def conflict_of(document: Document, total: Decimal, currency: str, posting: Post
     )
 
 
-def added_ids(data: Mapping[str, object]) -> list[str]:
-    """The `dbId`s of the rows that `ADD_VOUCHER` added."""
-    ids = (node.get("dbId") for node in _nodes(data.get("addGLImportItems")))
-    return [str(db_id) for db_id in ids if db_id is not None]
+def added_ids(data: Mapping[str, object]) -> dict[str, list[str]]:
+    """The `dbId`s of the rows that `ADD_VOUCHERS` added, by what stands before the dot of their `clientId`."""
+    added: defaultdict[str, list[str]] = defaultdict(list)
+    for edge in _edges(data.get("addGLImportItems")):
+        node, client_id = edge.get("node"), edge.get("clientId")
+        if isinstance(node, Mapping) and node.get("dbId") is not None and isinstance(client_id, str):
+            added[client_id.partition(".")[0]].append(str(node["dbId"]))
+    return dict(added)
 
 
 def known_codes(data: Mapping[str, object], connection: str) -> frozenset[str]:
@@ -148,9 +152,13 @@ def _has_more(connection: object) -> bool:
 
 
 def _nodes(connection: object) -> list[Mapping[object, object]]:
-    edges = connection.get("edges") if isinstance(connection, Mapping) else None
-    nodes = [edge.get("node") for edge in edges if isinstance(edge, Mapping)] if isinstance(edges, list) else []
+    nodes = [edge.get("node") for edge in _edges(connection)]
     return [node for node in nodes if isinstance(node, Mapping)]
+
+
+def _edges(connection: object) -> list[Mapping[object, object]]:
+    edges = connection.get("edges") if isinstance(connection, Mapping) else None
+    return [edge for edge in edges if isinstance(edge, Mapping)] if isinstance(edges, list) else []
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -33,7 +33,7 @@ def _pace(requests: int, concurrency: int) -> Pace:
     return Pace(requests=requests, seconds=5, concurrency=concurrency)
 
 
-def test_who_signs_in_with_the_same_credentials_shares_a_pace_and_nobody_else_does() -> None:
+async def test_who_signs_in_with_the_same_credentials_shares_a_pace_and_nobody_else_does() -> None:
     paces = SharedPaces(_pace)
     ours, theirs = paces.of(["id", "secret"], 20, 2), paces.of(["id", "secret"], 20, 2)
     assert ours is theirs
