@@ -32,7 +32,8 @@ class Posting:
     """An approved reimbursement in the words of the organisation's ledger.
 
     `reference` is unique for ever over all organisations, at most 35 characters, and deterministic from the item.
-    `posting_date` is None where the mapping asks for the first open date, which only the ERP knows.
+    `posting_date` is the day to book on, in the organisation's time zone. With `moves_to_open_period` the ERP's adapter
+    books on the first open day from then on, which only the ERP knows; the text then says which day it was.
     The lines add up to `total`, which is owed to `claimant` (the ERP's supplier or vendor) on `counter_account`.
     `attempt` counts from 1; above 1 the adapter first looks for what an earlier attempt may have left at the ERP.
     """
@@ -42,10 +43,11 @@ class Posting:
     currency: str
     total: Decimal
     document_date: date
-    posting_date: date | None
+    posting_date: date
     text: str
     counter_account: str | None
     lines: Sequence[PostingLine]
+    moves_to_open_period: bool = False
     attempt: int = 1
 
 

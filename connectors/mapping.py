@@ -62,6 +62,7 @@ def _posting(approval: ReimbursementApproved, mapping: AccountMapping, time_zone
         text=approval.description or approval.reimbursement_id,
         counter_account=mapping.counter_account,
         lines=tuple(_lines(approval, mapping)),
+        moves_to_open_period=mapping.posting_date == "first_open_date",
     )
 
 
@@ -95,14 +96,12 @@ def _claimant(approval: ReimbursementApproved, mapping: AccountMapping) -> str |
 
 def _posting_date(
     approval: ReimbursementApproved, mapping: AccountMapping, latest_expense: date, zone: ZoneInfo
-) -> date | None:
+) -> date:
     match mapping.posting_date:
-        case "approved_at":
+        case "approved_at" | "first_open_date":
             return approval.approved_at.astimezone(zone).date()
         case "expense_date":
             return latest_expense
-        case "first_open_date":
-            return None
         case unreachable:
             assert_never(unreachable)
 

@@ -63,8 +63,7 @@ class BusinessCentralConnector:
         currency = await self._company_currency()
         if not isinstance(currency, str):
             return currency
-        day = posting.posting_date or self._now(ZoneInfo(self._settings.time_zone)).date()
-        return await Delivery(self._api, posting, permit, day, currency).run()
+        return await Delivery(self._api, posting, permit, posting.posting_date, currency).run()
 
     async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
         """A draft counts as absent: it moves no money, nothing will post it, and the next attempt removes it."""

@@ -21,10 +21,10 @@ class _Factory:
         self,
         settings: Mapping[str, object],
         credentials: Mapping[str, str],  # noqa: ARG002  # there are none
-        mapping: AccountMapping,
+        mapping: AccountMapping,  # noqa: ARG002  # nobody is there to ask about it
         environment: Environment,  # noqa: ARG002  # no host is talked to
     ) -> AccountingConnector:
-        return FileConnector(read_settings(settings), mapping)
+        return FileConnector(read_settings(settings))
 
 
 factory: ConnectorFactory = _Factory()

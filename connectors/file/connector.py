@@ -1,11 +1,9 @@
 """One organisation's folder of documents. A document that is there is posted; there is nothing else to ask."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-from connectors.account_mapping import AccountMapping
 from connectors.contract import (
     Absent,
     Document,
@@ -27,16 +25,12 @@ from connectors.file.settings import FileSettings
 
 _ONE_WRITER = 1
 
-Clock = Callable[[ZoneInfo], datetime]
-
 
 class FileConnector:
-    """`now` gives the time in a zone; it dates postings whose mapping asks for the first open date."""
+    """Files have no periods that could be closed: every posting is booked on its day."""
 
-    def __init__(self, settings: FileSettings, mapping: AccountMapping, now: Clock = datetime.now) -> None:
+    def __init__(self, settings: FileSettings) -> None:
         self._settings = settings
-        self._mapping = mapping
-        self._now = now
         self._folder = Folder(settings.folder, settings.delimiter)
         self._turn = asyncio.Lock()
 
@@ -65,7 +59,7 @@ class FileConnector:
         for _, sentence in self._folder.faults():
             return Unavailable(sentence)
         try:
-            draft = self._folder.draft(document_of(posting, posting.posting_date or self._today()))
+            draft = self._folder.draft(document_of(posting))
         except OSError as error:
             return NotSent(f"The document could not be written ({_kind(error)}).")
         try:
@@ -102,9 +96,6 @@ class FileConnector:
             return Absent()
         self._folder.list_in_ledger(reference)
         return Found(_document(reference), stored.total, stored.currency)
-
-    def _today(self) -> date:
-        return self._now(ZoneInfo(self._settings.time_zone)).date()
 
 
 def _document(reference: str) -> Document:

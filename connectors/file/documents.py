@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from connectors.contract import Posting
@@ -47,11 +46,11 @@ def is_document(name: str) -> bool:
     return name.endswith(_SUFFIX)
 
 
-def document_of(posting: Posting, posting_date: date) -> bytes:
+def document_of(posting: Posting) -> bytes:
     """UTF-8, amounts as decimal strings, in an order that stays."""
     content = {
         "reference": posting.reference,
-        "posting_date": posting_date.isoformat(),
+        "posting_date": posting.posting_date.isoformat(),
         "document_date": posting.document_date.isoformat(),
         "claimant": posting.claimant,
         "currency": posting.currency,

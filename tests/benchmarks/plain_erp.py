@@ -103,7 +103,7 @@ def _content(posting: Posting) -> dict[str, object]:
         "currency": posting.currency,
         "total": str(posting.total),
         "document_date": posting.document_date.isoformat(),
-        "posting_date": posting.posting_date.isoformat() if posting.posting_date else None,
+        "posting_date": posting.posting_date.isoformat(),
         "text": posting.text,
         "counter_account": posting.counter_account,
         "lines": [

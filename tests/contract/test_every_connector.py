@@ -74,13 +74,6 @@ async def test_p5_a_foreign_currency_is_the_documents(bench: Bench) -> None:
     assert (found.total, found.currency) == (Decimal("99.95"), "EUR")
 
 
-async def test_a_posting_without_a_date_is_dated_today(bench: Bench) -> None:
-    posting = bench.posting(posting_date=None)
-    assert isinstance(await bench.connect().post(posting, Permit()), Posted | Accepted)
-    (document,) = [line for line in await bench.lines(posting) if line.request in bench.carries][:1]
-    assert document.posting_date is not None
-
-
 @pytest.mark.parametrize("text", INJECTIONS)
 async def test_text_arrives_as_text(bench: Bench, text: str) -> None:
     line = PostingLine("7140", Decimal("1250.50"), text)

@@ -84,10 +84,15 @@ def test_the_document_is_dated_by_its_latest_expense() -> None:
 
 @pytest.mark.parametrize(
     ("choice", "expected"),
-    [("approved_at", date(2026, 11, 20)), ("expense_date", date(2026, 11, 4)), ("first_open_date", None)],
+    [
+        ("approved_at", (date(2026, 11, 20), False)),
+        ("expense_date", (date(2026, 11, 4), False)),
+        ("first_open_date", (date(2026, 11, 20), True)),
+    ],
 )
-def test_the_posting_date_is_the_mappings_choice(choice: str, expected: date | None) -> None:
-    assert mapped(posting_date=choice).posting_date == expected
+def test_the_posting_date_is_the_mappings_choice(choice: str, expected: tuple[date, bool]) -> None:
+    posting = mapped(posting_date=choice)
+    assert (posting.posting_date, posting.moves_to_open_period) == expected
 
 
 @pytest.mark.parametrize(
