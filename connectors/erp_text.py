@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from datetime import date
 
 from connectors.contract import Posting
 
@@ -23,6 +24,12 @@ def one_line(text: str, longest: int) -> str:
     while end > 0 and _joins(flat[end - 1], flat[end]):
         end -= 1
     return flat[:end].rstrip() + _ELLIPSIS
+
+
+def text_with_day(text: str, day: date, longest: int) -> str:
+    """As `one_line`, with the day for which it was approved, where it is booked on another."""
+    mark = f" (orig. {day.isoformat()})"
+    return one_line(text, longest - len(mark)) + mark
 
 
 def message_for_people(message: str, posting: Posting) -> str:

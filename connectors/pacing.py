@@ -18,8 +18,9 @@ _HEADROOM = 0.9
 
 _BURST_SHARE = 0.1
 
-_LONGEST_REQUEST = 1200.0
-"""Seconds for which others may keep the gate, with the longest time-outs that can be configured."""
+LONGEST_WAIT = 1200.0
+"""Seconds for which others may keep the gate, or a request of theirs, with the longest time-outs that can be
+configured."""
 
 
 class Pace:
@@ -32,7 +33,7 @@ class Pace:
         self._limiter = limiter_within(requests * _HEADROOM, seconds)
 
     async def __aenter__(self) -> None:
-        is_heard_of(within=_LONGEST_REQUEST)
+        is_heard_of(within=LONGEST_WAIT)
         await self._gate.acquire()
         try:
             is_heard_of(within=self._seconds)

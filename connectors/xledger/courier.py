@@ -13,7 +13,7 @@ from datetime import datetime
 from connectors.activity import is_heard_of
 from connectors.contract import Accepted, NotSent, Permit, Posting, PostOutcome, Rejected, Unavailable, Unknown
 from connectors.http import Uncertain
-from connectors.pacing import Pace
+from connectors.pacing import LONGEST_WAIT, Pace
 from connectors.xledger.answers import Reply, refused_mutation
 from connectors.xledger.documents import MOST_NODES, Node
 from connectors.xledger.vouchers import added_ids
@@ -21,9 +21,6 @@ from connectors.xledger.vouchers import added_ids
 Inputs = Sequence[Mapping[str, object]]
 Send = Callable[[Inputs, Permit], Awaitable[Reply | NotSent | Unavailable | Uncertain]]
 Take = Callable[[Posting, Sequence[str]], Accepted]
-
-_LONGEST_WAIT = 1200.0
-"""Seconds for which a voucher may stand in the queue, with the longest time-outs that can be configured."""
 
 
 @dataclass(slots=True)
@@ -87,7 +84,7 @@ class Courier:
             a_round = asyncio.create_task(self._go_round())
             self._rounds.add(a_round)
             a_round.add_done_callback(self._rounds.discard)
-        is_heard_of(within=_LONGEST_WAIT)
+        is_heard_of(within=LONGEST_WAIT)
         return await parcel.outcome
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from connectors.account_mapping import AccountMapping
 from connectors.contract import Posting, PostingLine, Rejected
-from connectors.erp_text import one_line
+from connectors.erp_text import one_line, text_with_day
 
 LONGEST_TEXT = 100
 """Characters of `text`. Xledger publishes no length; a hundred fit every ledger view and Business Central's limit."""
@@ -50,12 +50,17 @@ def dimension_slots(mapping: AccountMapping) -> dict[str, str]:
 
 
 def voucher(posting: Posting, posting_date: date, books: Books) -> list[Node] | Rejected:
-    """One debit node a line and one credit node for what is owed; they share `trRegNumber` and sum to zero."""
+    """One debit node a line and one credit node for what is owed; they share `trRegNumber` and sum to zero.
+
+    Where `posting_date` is not the posting's own, its texts say which that was.
+    """
     refusal = _refusal(posting, books)
     if refusal is not None:
         return refusal
     shared = _shared(posting, posting_date, books)
-    return [*(_debit(line, shared, books) for line in posting.lines), _credit(posting, shared, books)]
+    nodes = [*(_debit(line, shared, books) for line in posting.lines), _credit(posting, shared, books)]
+    texts = [*(line.text for line in posting.lines), posting.text]
+    return [node | {"text": _text(text, posting, posting_date)} for node, text in zip(nodes, texts, strict=True)]
 
 
 def registration_number(posting: Posting) -> str:
@@ -98,7 +103,7 @@ def _shared(posting: Posting, posting_date: date, books: Books) -> Node:
 
 def _debit(line: PostingLine, shared: Node, books: Books) -> Node:
     node = shared | _amounts(line.amount, shared, books)
-    node |= {"account": {"code": line.account}, "text": one_line(line.text, LONGEST_TEXT)}
+    node["account"] = {"code": line.account}
     if line.tax_code is not None:
         node["taxRule"] = {"code": line.tax_code}
     for code, value in line.dimensions.items():
@@ -113,9 +118,14 @@ def _credit(posting: Posting, shared: Node, books: Books) -> Node:
         | {
             "account": {"code": posting.counter_account},
             "subledger": {"code": posting.claimant},
-            "text": one_line(posting.text, LONGEST_TEXT),
         }
     )
+
+
+def _text(text: str, posting: Posting, posting_date: date) -> str:
+    if posting_date == posting.posting_date:
+        return one_line(text, LONGEST_TEXT)
+    return text_with_day(text, posting.posting_date, LONGEST_TEXT)
 
 
 def _amounts(amount: Decimal, shared: Node, books: Books) -> Node:

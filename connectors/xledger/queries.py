@@ -18,7 +18,7 @@ query FindVouchers($references: [String!]!) {
   }
   glImportItems(first: 10000, filter: {invoiceNumber_in: $references}) {
     pageInfo { hasNextPage }
-    edges { node { dbId invoiceNumber trRegNumber } }
+    edges { node { dbId invoiceNumber trRegNumber postedDate } }
   }
 }
 """
@@ -31,9 +31,29 @@ query FindErrors($rows: [Int!]!) {
 }
 """
 
+READ_PERIODS: Final = """
+query ReadPeriods {
+  periodStatusItems(first: 10000) {
+    edges { node { owner { code } period { fromDate toDate } } }
+  }
+}
+"""
+
 READ_NAMES: Final = """
 query ReadNames($accounts: [String!]!, $suppliers: [String!]!) {
-  accounts(first: 1000, filter: {code_in: $accounts}) { edges { node { code } } }
-  suppliers(first: 1000, filter: {code_in: $suppliers}) { edges { node { code } } }
+  accounts(first: 10000, filter: {code_in: $accounts}) { edges { node { code } } }
+  suppliers(first: 10000, filter: {code_in: $suppliers}) { edges { node { code } } }
+}
+"""
+
+READ_KINDS: Final = """
+query ReadKinds {
+  objectKinds(first: 10000) { edges { node { dbId name } } }
+}
+"""
+
+READ_VALUES: Final = """
+query ReadValues($kind: Int!, $codes: [String!]!) {
+  objectValues(first: 10000, filter: {objectKindDbId: $kind, code_in: $codes}) { edges { node { code } } }
 }
 """

@@ -4,12 +4,14 @@ refused. Pure."""
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from connectors.contract import Absent, Document, Finding, Found, ImportRefused, Posting, Staged
 from connectors.erp_text import one_line
+from connectors.xledger.answered import Row, day_of, edges_of, has_more, key_of, part_of, rows_of
 
-_LONGEST_MESSAGE = 300
+LONGEST_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,12 @@ class PayableRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One row of `glImportItems`."""
+    """One row of `glImportItems`. `posted_on` is the day it asks to be booked on."""
 
     erp_id: int
     reference: str
     registration: str
+    posted_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +52,36 @@ class Holdings:
 
 def holdings_in(data: Mapping[str, object]) -> Holdings | None:
     """From the answer to `FIND_VOUCHERS`; None where it has another form."""
-    payables = [_payable(node) for node in _nodes(data.get("apTransactions"))]
-    imports = [_import_row(node) for node in _nodes(data.get("glImportItems"))]
+    payables = [_payable(node) for node in rows_of(data.get("apTransactions"))]
+    imports = [_import_row(node) for node in rows_of(data.get("glImportItems"))]
     if not {"apTransactions", "glImportItems"} <= data.keys() or None in payables or None in imports:
         return None
     return Holdings(
         payables=[row for row in payables if row is not None],
         imports=[row for row in imports if row is not None],
-        is_cut=_has_more(data["apTransactions"]) or _has_more(data["glImportItems"]),
+        is_cut=has_more(data["apTransactions"]) or has_more(data["glImportItems"]),
     )
 
 
 def messages_in(data: Mapping[str, object]) -> dict[int, list[str]]:
     """From the answer to `FIND_ERRORS`. `transactionDbId` is the `dbId` of the import's row."""
     told: defaultdict[int, list[str]] = defaultdict(list)
-    for node in _nodes(data.get("glImportItemErrors")):
-        row = node.get("transactionDbId")
-        if isinstance(row, int):
-            told[row].append(one_line(str(node.get("message") or "Refused without a reason."), _LONGEST_MESSAGE))
+    for node in rows_of(data.get("glImportItemErrors")):
+        row = key_of(node.get("transactionDbId"))
+        if row is not None:
+            told[row].append(one_line(str(node.get("message") or "Refused without a reason."), LONGEST_MESSAGE))
     return dict(told)
 
 
 def findings(references: Iterable[str], holdings: Holdings) -> dict[str, Finding]:
     return {reference: _finding(reference, holdings) for reference in references}
+
+
+def refused_days(found: Mapping[str, Finding], holdings: Holdings) -> dict[str, date]:
+    """On which day each refused voucher was to be booked."""
+    days = {row.reference: row.posted_on for row in holdings.imports}
+    refused = (reference for reference, finding in found.items() if isinstance(finding, ImportRefused))
+    return {reference: day for reference in refused if (day := days.get(reference)) is not None}
 
 
 def conflict_of(document: Document, total: Decimal, currency: str, posting: Posting) -> str:
@@ -86,15 +96,11 @@ def conflict_of(document: Document, total: Decimal, currency: str, posting: Post
 def added_ids(data: Mapping[str, object]) -> dict[str, list[str]]:
     """The `dbId`s of the rows that `ADD_VOUCHERS` added, by what stands before the dot of their `clientId`."""
     added: defaultdict[str, list[str]] = defaultdict(list)
-    for edge in _edges(data.get("addGLImportItems")):
-        node, client_id = edge.get("node"), edge.get("clientId")
-        if isinstance(node, Mapping) and node.get("dbId") is not None and isinstance(client_id, str):
-            added[client_id.partition(".")[0]].append(str(node["dbId"]))
+    for edge in edges_of(data.get("addGLImportItems")):
+        row, client_id = part_of(edge.get("node"), "dbId"), edge.get("clientId")
+        if row is not None and isinstance(client_id, str):
+            added[client_id.partition(".")[0]].append(str(row))
     return dict(added)
-
-
-def known_codes(data: Mapping[str, object], connection: str) -> frozenset[str]:
-    return frozenset(str(node.get("code")) for node in _nodes(data.get(connection)))
 
 
 def _finding(reference: str, holdings: Holdings) -> Finding:
@@ -122,10 +128,10 @@ def _import_finding(rows: Sequence[ImportRow], messages: Mapping[int, Sequence[s
     if not all(vouchers.values()):
         return Staged(document)
     told = " ".join(dict.fromkeys(list(vouchers.values())[-1]))
-    return ImportRefused(document, "import_refused", one_line(told, _LONGEST_MESSAGE))
+    return ImportRefused(document, "import_refused", one_line(told, LONGEST_MESSAGE))
 
 
-def _payable(node: Mapping[object, object]) -> PayableRow | None:
+def _payable(node: Row) -> PayableRow | None:
     header, currency = node.get("transactionHeader"), node.get("currency")
     amount = _decimal(node.get("invoiceAmount"))
     if not isinstance(header, Mapping) or not isinstance(currency, Mapping) or amount is None:
@@ -139,26 +145,12 @@ def _payable(node: Mapping[object, object]) -> PayableRow | None:
     )
 
 
-def _import_row(node: Mapping[object, object]) -> ImportRow | None:
-    db_id = node.get("dbId")
-    if not isinstance(db_id, int):
+def _import_row(node: Row) -> ImportRow | None:
+    row = key_of(node.get("dbId"))
+    if row is None:
         return None
-    return ImportRow(db_id, str(node.get("invoiceNumber")), str(node.get("trRegNumber")))
-
-
-def _has_more(connection: object) -> bool:
-    page = connection.get("pageInfo") if isinstance(connection, Mapping) else None
-    return isinstance(page, Mapping) and page.get("hasNextPage") is True
-
-
-def _nodes(connection: object) -> list[Mapping[object, object]]:
-    nodes = [edge.get("node") for edge in _edges(connection)]
-    return [node for node in nodes if isinstance(node, Mapping)]
-
-
-def _edges(connection: object) -> list[Mapping[object, object]]:
-    edges = connection.get("edges") if isinstance(connection, Mapping) else None
-    return [edge for edge in edges if isinstance(edge, Mapping)] if isinstance(edges, list) else []
+    posted_on = day_of(node.get("postedDate"))
+    return ImportRow(row, str(node.get("invoiceNumber")), str(node.get("trRegNumber")), posted_on)
 
 
 def _decimal(value: object) -> Decimal | None:

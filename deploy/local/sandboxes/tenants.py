@@ -120,7 +120,7 @@ def _sample_xledger() -> XledgerTenant:
         tax_codes=_TAX_CODES,
         dimensions=_DEPARTMENTS,
         open_from=date(2026, 1, 1),
-        open_to=date(2027, 12, 31),
+        open_to=date(2035, 12, 31),
     )
 
 
@@ -139,5 +139,5 @@ def _sample_business_central() -> BusinessCentralTenant:
         tax_codes=_TAX_CODES,
         dimensions=_DEPARTMENTS,
         open_from=date(2026, 1, 1),
-        open_to=date(2027, 12, 31),
+        open_to=date(2035, 12, 31),
     )

@@ -1,29 +1,27 @@
 """Rows of every collection in Xledger's own field names. Times are CET, without an offset, as Xledger gives
 them."""
 
-from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from deploy.local.sandboxes.faults import Faults
-from deploy.local.sandboxes.tenants import XledgerTenant
+from deploy.local.sandboxes.tenants import Dimension, XledgerTenant
 from deploy.local.sandboxes.xledger.books import Books, ImportNode, Numbers, PostedEntry, RefusedItem, StagedItem
 from deploy.local.sandboxes.xledger.connections import Row
+from deploy.local.sandboxes.xledger.master_data import (
+    FIRST_ID,
+    MASTER_DATA_SINCE,
+    OWNER,
+    PROJECTS,
+    TAX_RULES,
+    object_value,
+    period_status,
+    project,
+)
 
 _CET = ZoneInfo("Europe/Oslo")
-_OWNER = 1_000_001
-_MASTER_DATA_SINCE = "2026-01-01T00:00:00"
-_FIRST_ID = {
-    "account": 2_000_000,
-    "supplier": 3_000_000,
-    "tax": 4_000_000,
-    "currency": 5_000_000,
-    "kind": 6_000_000,
-    "object": 7_000_000,
-    "period": 8_000_000,
-}
 
 
 class Rows:
@@ -45,12 +43,9 @@ class Rows:
 
     def suppliers(self) -> Sequence[Row]:
         return [
-            {**self._named("supplier", self._tenant.suppliers, code), "modifiedAt": _MASTER_DATA_SINCE}
-            for code in self._tenant.suppliers
+            {**_row("supplier", index, code), "modifiedAt": MASTER_DATA_SINCE}
+            for index, code in enumerate(self._tenant.suppliers)
         ]
-
-    def tax_rules(self) -> Sequence[Row]:
-        return [self._named("tax", tuple(self._tenant.tax_codes), code) for code in self._tenant.tax_codes]
 
     def currencies(self) -> Sequence[Row]:
         return [self._currency(code) for code in self._currency_codes()]
@@ -59,7 +54,7 @@ class Rows:
         name = self._tenant.company_name
         return [
             {
-                "dbId": _OWNER,
+                "dbId": OWNER,
                 "code": self._tenant.organization,
                 "description": name,
                 "companyNumber": "000000000",
@@ -67,22 +62,30 @@ class Rows:
         ]
 
     def object_kinds(self) -> Sequence[Row]:
-        return [
-            {"dbId": _FIRST_ID["kind"] + slot, "name": each.code} for slot, each in enumerate(self._tenant.dimensions)
-        ]
+        return [{"dbId": FIRST_ID["kind"] + slot, "name": each.code} for slot, each in enumerate(self._kinds())]
 
     def object_values(self) -> Sequence[Row]:
         return [
-            self._object_value(slot, index, value)
-            for slot, dimension in enumerate(self._tenant.dimensions)
-            for index, value in enumerate(dimension.values)
+            object_value(slot, index, kind.code, value)
+            for slot, kind in enumerate(self._kinds())
+            for index, value in enumerate(kind.values)
         ]
+
+    def projects(self) -> Sequence[Row]:
+        """Projects are an object kind too."""
+        found = next((each for each in self._tenant.dimensions if each.code == PROJECTS), None)
+        return [project(index, code) for index, code in enumerate(found.values if found else ())]
+
+    def _kinds(self) -> tuple[Dimension, ...]:
+        """The company's dimensions, and what Xledger itself keeps as objects."""
+        return (*self._tenant.dimensions, Dimension(code=TAX_RULES, values=tuple(self._tenant.tax_codes)))
 
     def open_periods(self) -> Sequence[Row]:
         """One row for each open month; closed ones are absent."""
         first, last = self._tenant.open_from, self._tenant.open_to
         months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
-        return [_period_status(date(month // 12, month % 12 + 1, 1), first, last) for month in months]
+        owner = self._tenant.organization
+        return [period_status(date(month // 12, month % 12 + 1, 1), first, last, owner) for month in months]
 
     def import_items(self, numbers: Numbers) -> Sequence[Row]:
         return [
@@ -138,7 +141,7 @@ class Rows:
         return {
             "dbId": entry.db_id,
             **_worded(node),
-            "ownerDbId": _OWNER,
+            "ownerDbId": OWNER,
             "subledgerDbId": None if node.subledger is None else self._supplier_id(node.subledger),
             "account": self._account(node.account),
             "currency": self._currency(node.currency),
@@ -149,7 +152,7 @@ class Rows:
         owed = code in self._tenant.supplier_accounts
         return {
             **self._named("account", self._tenant.accounts, code),
-            "modifiedAt": _MASTER_DATA_SINCE,
+            "modifiedAt": MASTER_DATA_SINCE,
             "posting": True,
             "cost": not owed,
             "liabilities": owed,
@@ -157,7 +160,7 @@ class Rows:
         }
 
     def _supplier_id(self, code: str) -> int:
-        return _FIRST_ID["supplier"] + self._tenant.suppliers.index(code)
+        return FIRST_ID["supplier"] + self._tenant.suppliers.index(code)
 
     def _tax_rule(self, code: str) -> Row:
         return self._named("tax", tuple(self._tenant.tax_codes), code)
@@ -168,33 +171,18 @@ class Rows:
     def _currency_codes(self) -> tuple[str, ...]:
         return (self._tenant.company_currency, *self._tenant.exchange_rates)
 
-    def _object_value(self, slot: int, index: int, value: str) -> Row:
-        kind = _FIRST_ID["kind"] + slot
-        return {
-            "dbId": _FIRST_ID["object"] + slot * 100_000 + index,
-            "code": value,
-            "description": value,
-            "modifiedAt": _MASTER_DATA_SINCE,
-            "createdAt": _MASTER_DATA_SINCE,
-            "ownerDbId": _OWNER,
-            "posting": True,
-            "objectKindDbId": kind,
-            "object": {"dbId": kind, "name": self._tenant.dimensions[slot].code},
-        }
-
     def _named(self, table: str, codes: Sequence[str], code: str) -> Row:
-        db_id = _FIRST_ID[table] + codes.index(code)
-        return {"dbId": db_id, "code": code, "description": f"{table} {code}", "ownerDbId": _OWNER}
+        return _row(table, codes.index(code), code)
 
 
 _SOURCES: Mapping[str, Callable[[Rows], Sequence[Row]]] = {
     "accounts": Rows.accounts,
     "suppliers": Rows.suppliers,
-    "taxRules": Rows.tax_rules,
     "currencies": Rows.currencies,
     "companies": Rows.companies,
     "objectKinds": Rows.object_kinds,
     "objectValues": Rows.object_values,
+    "projects": Rows.projects,
     "periodStatusItems": Rows.open_periods,
     "glImportItemErrors": Rows.import_errors,
 }
@@ -217,7 +205,7 @@ def staged_row(item: StagedItem) -> Row:
         "postedDate": item.node.posted_date.isoformat(),
         "createdAt": moment,
         "modifiedAt": moment,
-        "ownerDbId": _OWNER,
+        "ownerDbId": OWNER,
         "trRegNumber": item.node.tr_reg_number,
         "paymentReference": item.node.payment_reference,
     }
@@ -227,7 +215,7 @@ def _error_row(error: RefusedItem) -> Row:
     return {
         "dbId": error.db_id,
         "createdAt": cet(error.created_at),
-        "ownerDbId": _OWNER,
+        "ownerDbId": OWNER,
         "errorLevelDbId": 3,
         "transactionDbId": error.item.db_id,
         "message": error.message,
@@ -259,27 +247,8 @@ def _header(entry: PostedEntry) -> Row:
     }
 
 
-def _period_status(start: date, first: date, last: date) -> Row:
-    end = start.replace(day=monthrange(start.year, start.month)[1])
-    db_id = _FIRST_ID["period"] + start.year * 100 + start.month
-    return {
-        "dbId": db_id,
-        "modifiedAt": _MASTER_DATA_SINCE,
-        "ownerDbId": _OWNER,
-        "periodDbId": db_id,
-        "owner": {"dbId": _OWNER},
-        "period": {
-            "dbId": db_id,
-            "code": f"{start:%Y%m}",
-            "description": f"{start:%B %Y}",
-            "fromDate": max(start, first).isoformat(),
-            "toDate": min(end, last).isoformat(),
-            "fiscalYear": start.year,
-            "year": start.year,
-            "fiscalPeriod": start.month,
-            "monthNumber": start.month,
-        },
-    }
+def _row(table: str, index: int, code: str) -> Row:
+    return {"dbId": FIRST_ID[table] + index, "code": code, "description": f"{table} {code}", "ownerDbId": OWNER}
 
 
 def _coded(code: str | None) -> Row | None:

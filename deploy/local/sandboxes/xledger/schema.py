@@ -1,7 +1,8 @@
 """The GraphQL schema: recorded field names, relay connections, and only filters that were seen to exist.
 
-Names are those of grasp-labs/ds-provider-xledger-py-lib (fields, `_gte`, `AND`) and omniboost/go-xledger
-(`objectKinds`, `code`). There is no filter on `extIdentifier`: none was seen anywhere.
+Names are those of grasp-labs/ds-provider-xledger-py-lib (fields, `_gte`, `AND`), omniboost/go-xledger (`objectKinds`,
+`currency { code }`, a `dbId` as text in an import's row) and xledger/graphql-samples (`projects`, `DateTimeString`,
+`Int64String`). There is no filter on `extIdentifier`, and no list of tax rules: neither was seen anywhere.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ class Collection:
     ordered: tuple[str, ...] = ()
 
 
+_ORDERED = ("gte", "gt", "lte", "lt")
 _WHOLE_NUMBERS = frozenset(
     {"dbId", "transactionDbId", "trRegNumber", "objectKindDbId", "periodDbId", "transactionNumber"}
 )
@@ -28,11 +30,11 @@ _WHOLE_NUMBERS = frozenset(
 COLLECTIONS = (
     Collection("accounts", "Account", ("dbId", "code"), ("modifiedAt",)),
     Collection("suppliers", "Supplier", ("dbId", "code"), ("modifiedAt",)),
-    Collection("taxRules", "TaxRule", ("dbId", "code")),
     Collection("currencies", "Currency", ("dbId", "code")),
     Collection("companies", "Company", ("dbId", "code", "companyNumber")),
     Collection("objectKinds", "ObjectKind", ("dbId", "name")),
     Collection("objectValues", "ObjectValue", ("dbId", "code", "objectKindDbId"), ("modifiedAt",)),
+    Collection("projects", "Project", ("dbId", "code"), ("modifiedAt",)),
     Collection("periodStatusItems", "PeriodStatusItem", ("dbId", "periodDbId"), ("modifiedAt",)),
     Collection("glImportItems", "GLImportItem", ("dbId", "invoiceNumber", "trRegNumber"), ("createdAt", "modifiedAt")),
     Collection("glImportItemErrors", "GLImportItemError", ("dbId", "transactionDbId"), ("createdAt",)),
@@ -46,6 +48,8 @@ COLLECTIONS = (
 )
 
 _TYPES = """
+scalar DateTimeString
+scalar Int64String
 type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! }
 enum ObjectStatus { OPEN CLOSED ALL }
 
@@ -62,7 +66,7 @@ type Supplier {
 type TaxRule { dbId: Int code: String description: String ownerDbId: Int }
 type Currency { dbId: Int code: String description: String }
 type Company { dbId: Int code: String description: String companyNumber: String modifiedAt: String }
-type ObjectKind { dbId: Int name: String }
+type ObjectKind { dbId: Int64String name: String }
 type ObjectValue {
   dbId: Int code: String description: String dateFrom: String dateTo: String createdAt: String modifiedAt:
   String
@@ -83,7 +87,7 @@ type TransactionHeader {
 }
 
 type GLImportItem {
-  dbId: Int invoiceNumber: String text: String amount: String invoiceAmount: String dueDate: String
+  dbId: Int64String invoiceNumber: String text: String amount: String invoiceAmount: String dueDate: String
   postedDate: String
   invoiceDate: String createdAt: String modifiedAt: String ownerDbId: Int trRegNumber: Int extIdentifier:
   String
@@ -109,14 +113,39 @@ type APTransaction {
 }
 """
 
+_PROJECT = """
+type Project {
+  dbId: Int code: String description: String fromDate: String toDate: String createdAt: String modifiedAt: String
+  text: String ownerDbId: Int email: String yourReference: String extIdentifier: String external: Boolean
+  billable: Boolean fixedClient: Boolean allowPosting: Boolean timesheetEntry: Boolean accessControl: Boolean
+  assignment: Boolean activity: Boolean extOrder: String contract: String progressDate: String pctCompleted: String
+  overview: String expenseLedger: Boolean fundProject: Boolean invoiceHeader: String invoiceFooter: String
+  totalRevenue: String yearlyRevenue: String contractedRevenue: String totalCost: String yearlyCost: String
+  totalEstimateHours: String yearlyEstimateHours: String budgetCoveragePercent: String mainProjectDbId: Int
+  shortInfo: String shortInternalInfo: String xgl: Reference
+  glObject1: Reference glObject2: Reference glObject3: Reference glObject4: Reference glObject5: Reference
+}
+"""
+
 _MUTATION = """
 input CodeInput { dbId: Int code: String description: String }
+input SubCodeInput { dbId: Int dbSubId: Int code: String description: String }
+input OwnerInput { dbId: Int code: String description: String ownerCode: String }
 input AddGLImportItemsInputNode {
-  trRegNumber: String postedDate: String invoiceDate: String dueDate: String transactionSource: CodeInput
-  amount: String invoiceAmount: String text: String invoiceNumber: String extIdentifier: String account:
-  CodeInput
-  subledger: CodeInput taxRule: CodeInput currency: CodeInput paymentReference: String yourReference: String
+  trRegNumber: String postedDate: String invoiceDate: String dueDate: String invoiceNumber: String text: String
+  invoiceAmount: String exchangeRate: Float amount: String quantity: String bankAccount: String extOrderNumber: String
+  yourReference: String payDocText: String paymentReference: String extIdentifier: String archive: Int trItemNumber: Int
+  periodStart: Int numberPeriod: Int regAmount: String taxAmount: String taxAmount2: String discountDate: String
+  discount: Float discountAmount: String quantity2: Float quantity3: Float positionNumber: Int workflow: Boolean
+  invoiceFile: String amount3: String amount4: String amount5: String
+  transactionSource: CodeInput account: CodeInput taxRule: CodeInput currency: CodeInput subledger: CodeInput
   glObject1: CodeInput glObject2: CodeInput glObject3: CodeInput glObject4: CodeInput glObject5: CodeInput
+  transactionReg: CodeInput payTerms: CodeInput product: CodeInput objectDef: CodeInput objectValueDef: CodeInput
+  payDocCode: CodeInput collectCode: CodeInput project: CodeInput xgl: CodeInput discountTaxRule: CodeInput
+  unit: CodeInput company: CodeInput importDefinition: CodeInput ourRef: CodeInput payMethod: CodeInput
+  bankAccountRef: CodeInput invoiceFileInput: CodeInput owner: OwnerInput slTransactionType: SubCodeInput
+  payCode: SubCodeInput unitQuantity: SubCodeInput unitNumber: SubCodeInput jobLevel: SubCodeInput
+  paymentStatus: SubCodeInput
 }
 input AddGLImportItemsInput { clientId: String node: AddGLImportItemsInputNode! }
 type AddGLImportItemsEdge { clientId: String node: GLImportItem }
@@ -126,7 +155,10 @@ type Mutation { addGLImportItems(inputs: [AddGLImportItemsInput!]!): AddGLImport
 
 
 def xledger_schema() -> GraphQLSchema:
-    return build_schema(_TYPES + _MUTATION + _query(COLLECTIONS) + "".join(_connection(each) for each in COLLECTIONS))
+    connections = "".join(_connection(each) for each in COLLECTIONS)
+    schema = build_schema(_TYPES + _PROJECT + _MUTATION + _query(COLLECTIONS) + connections)
+    vars(schema.type_map["Int64String"])["serialize"] = str  # its name says how it looks
+    return schema
 
 
 def _query(collections: Sequence[Collection]) -> str:
@@ -149,7 +181,7 @@ input {each.node}Filter {{ {" ".join(_filters(each))} AND: [{each.node}Filter!] 
 def _filters(each: Collection) -> list[str]:
     exact = [f"{name}: {_type(name)} {name}_in: [{_type(name)}!]" for name in each.exact]
     ordered = [
-        f"{name}: String " + " ".join(f"{name}_{suffix}: String" for suffix in ("gte", "gt", "lte", "lt"))
+        f"{name}: DateTimeString " + " ".join(f"{name}_{suffix}: DateTimeString" for suffix in _ORDERED)
         for name in each.ordered
     ]
     return exact + ordered
