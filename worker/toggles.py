@@ -28,14 +28,19 @@ class Toggled:
     phase: Phase | None
 
 
-async def apply_toggle(connection: Connection, toggle: Toggle, source: str) -> Toggled:
-    """Checks the right, locks, applies, logs and queues the event, all in the caller's transaction."""
+async def apply_toggle(
+    connection: Connection, toggle: Toggle, source: str, detail: Mapping[str, object] = MappingProxyType({})
+) -> Toggled:
+    """Checks the right, locks, applies, logs and queues the event, all in the caller's transaction.
+
+    `detail` goes into the log with a switch that is made.
+    """
     locked = await connectors.lock(connection, toggle.organization_id)
     decision = decide(toggle, [one.flag for one in locked])
     own = next((one for one in locked if one.flag.kind == toggle.connector), None)
     match decision.verdict:
         case Verdict.APPLIED if own is not None:
-            phase: Phase | None = await _apply(connection, toggle, own, source)
+            phase: Phase | None = await _apply(connection, toggle, own, source, detail)
         case Verdict.UNCHANGED:
             await connectors.note_revision(connection, toggle)
             phase = own.flag.phase if own else None
@@ -71,19 +76,28 @@ async def finish_switching_off(connection: Connection, organization_id: str, kin
     return True
 
 
-async def _apply(connection: Connection, toggle: Toggle, own: LockedConnector, source: str) -> Phase:
+async def _apply(
+    connection: Connection, toggle: Toggle, own: LockedConnector, source: str, detail: Mapping[str, object]
+) -> Phase:
     now: datetime = await sync_log.clock(connection)
     if toggle.enabled:
-        return await _switch_on(connection, toggle, own, now, source)
-    return await _switch_off(connection, toggle, own, now, source)
+        return await _switch_on(connection, toggle, own, now, source, detail)
+    return await _switch_off(connection, toggle, own, now, source, detail)
 
 
-async def _switch_on(connection: Connection, toggle: Toggle, own: LockedConnector, now: datetime, source: str) -> Phase:
+async def _switch_on(
+    connection: Connection,
+    toggle: Toggle,
+    own: LockedConnector,
+    now: datetime,
+    source: str,
+    detail: Mapping[str, object],
+) -> Phase:
     await stop_run(connection, toggle.organization_id)
     marks = marks_at_enable(own.flag.policy, own.flag.marks, await connectors.last_seq(connection))
     next_run = next_run_after(own.schedule, own.time_zone, now) if own.schedule else None
     await connectors.switch_on(connection, toggle, now, marks, next_run)
-    await _record(connection, toggle, "connector_enabled", Phase.ON, source)
+    await _record(connection, toggle, "connector_enabled", Phase.ON, source, detail)
     if own.flag.policy is ReleasePolicy.ON_ENABLE:
         await start_run(connection, toggle.organization_id, own.flag, RunKind.CONNECTOR_ENABLED, toggle.actor, source)
     await intake.wake_lanes(connection, [toggle.organization_id])
@@ -91,7 +105,12 @@ async def _switch_on(connection: Connection, toggle: Toggle, own: LockedConnecto
 
 
 async def _switch_off(
-    connection: Connection, toggle: Toggle, own: LockedConnector, now: datetime, source: str
+    connection: Connection,
+    toggle: Toggle,
+    own: LockedConnector,
+    now: datetime,
+    source: str,
+    detail: Mapping[str, object],
 ) -> Phase:
     """The lock on the connector's row came first, so that every claim before this is seen and none can follow."""
     in_flight = await connectors.in_flight(connection, toggle.organization_id, own.flag.kind)
@@ -101,7 +120,7 @@ async def _switch_off(
     if not in_flight:
         await stop_run(connection, toggle.organization_id, toggle.connector)
     counts = _counted(in_flight=in_flight, outcome_unknown=unknown)
-    await _record(connection, toggle, "connector_disabled", phase, source, counts)
+    await _record(connection, toggle, "connector_disabled", phase, source, {**detail, **counts})
     await intake.wake_lanes(connection, [toggle.organization_id])
     return phase
 
@@ -112,13 +131,13 @@ async def _record(
     change: str,
     phase: Phase,
     source: str,
-    counts: Mapping[str, object] = MappingProxyType({}),
+    detail: Mapping[str, object],
 ) -> None:
-    detail = dict(counts)
-    if toggle.revision is not None:
-        detail["revision"] = toggle.revision
+    revision = {} if toggle.revision is None else {"revision": toggle.revision}
     entry = await sync_log.append(
-        connection, toggle.organization_id, _change(toggle, change, phase, source, toggle.reason, detail)
+        connection,
+        toggle.organization_id,
+        _change(toggle, change, phase, source, toggle.reason, {**detail, **revision}),
     )
     await tell_of_change(
         connection, toggle.organization_id, toggle.connector, phase, toggle.actor, toggle.reason, entry.at

@@ -158,9 +158,16 @@ class RejectionView(View):
     message: str
 
 
+class ProblemView(View):
+    """What was checked at the ERP, and what is wrong with it."""
+
+    subject: str
+    message: str
+
+
 class ReleasePreview(View):
     """What enabling now would send, or under `next_sync` the first run after it. `checked` is how many of them were
-    tried against the mapping."""
+    tried against the mapping; `problems` is what the check at the ERP finds (None: it was not asked)."""
 
     organization_id: str
     connector: str
@@ -170,6 +177,7 @@ class ReleasePreview(View):
     oldest: datetime | None
     checked: int
     would_be_rejected: list[RejectionView]
+    problems: list[ProblemView] | None = None
 
 
 class DeadLetterView(View):

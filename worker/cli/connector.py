@@ -3,14 +3,14 @@
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from connectors.contract import NotSent, Problem, Unavailable
-from worker import insights, setup
+from connectors.contract import Problem
+from worker import insights, readiness, setup
 from worker.bootstrap import make_adapters, make_vault
 from worker.cli.answering import (
     SOURCE,
@@ -30,11 +30,12 @@ from worker.cli.answering import (
 )
 from worker.domain.switching import Phase, Toggle, Verdict
 from worker.quiescing import quiesce
+from worker.readiness import NotReady
 from worker.settings import Settings
 from worker.store import connectors
 from worker.store.database import Connection, Pool, acquire, transaction
 from worker.toggles import Toggled, apply_toggle
-from worker.views import ConnectorObject, ReleasePreview
+from worker.views import ConnectorObject, ProblemView, ReleasePreview
 
 app = typer.Typer(help="An organisation's link to its ERP.", no_args_is_help=True)
 
@@ -43,6 +44,9 @@ LARGEST_FILE_BYTES = 4 * 1024 * 1024
 
 KindOption = Annotated[
     str | None, typer.Option("--connector", help="Which one, where the organisation has several configured.")
+]
+UncheckedFlag = Annotated[
+    bool, typer.Option("--unchecked", help="Without the check before the first enable; goes into the sync log.")
 ]
 WaitFlag = Annotated[bool, typer.Option("--wait", help="Return once nothing is in flight.")]
 
@@ -92,20 +96,10 @@ def test(organization: OrganizationArgument, *, connector: KindOption = None, as
     async def work(pool: Pool, settings: Settings) -> list[Problem]:
         async with acquire(pool) as connection:
             kind = await _kind(connection, organization, connector)
-            adapter = await make_adapters(settings).make(connection, organization, kind)
-        try:
-            found = await adapter.connector.test()
-        finally:
-            await adapter.connector.close()
-        if isinstance(found, NotSent | Unavailable):
-            return [Problem("connection", found.reason)]
-        return list(found)
+        return await readiness.problems_of(pool, make_adapters(settings), organization, kind)
 
     problems = with_pool(work)
-    if as_json:
-        say_json({"ready": not problems, "problems": [{"subject": p.subject, "message": p.message} for p in problems]})
-    else:
-        say_table(["WHAT", "WRONG"], [(p.subject, p.message) for p in problems], "Ready: nothing is wrong.")
+    _say_problems(problems, as_json=as_json)
     return Exit.REFUSED if problems else Exit.DONE
 
 
@@ -124,15 +118,15 @@ def show(organization: OrganizationArgument, *, as_json: JsonFlag = False) -> No
 
 @app.command()
 def preview(organization: OrganizationArgument, *, as_json: JsonFlag = False) -> None:
-    """Show what enabling now would send, and what would be rejected.
+    """Show what enabling now would send, what would be rejected, and what the check at the ERP finds.
 
     Example: accounting-sync connector preview hlf
     """
 
-    async def work(connection: Connection) -> ReleasePreview | None:
-        return await insights.release_preview(connection, organization)
+    async def work(pool: Pool, settings: Settings) -> ReleasePreview | None:
+        return await readiness.preview(pool, make_adapters(settings), organization)
 
-    found = in_transaction(work) or _none(organization)
+    found = with_pool(work) or _none(organization)
     if as_json:
         say_json(found)
         return
@@ -144,6 +138,8 @@ def preview(organization: OrganizationArgument, *, as_json: JsonFlag = False) ->
         say("")
         rows = [(one.reimbursement_id, one.code, one.message) for one in found.would_be_rejected]
         say_table(["REIMBURSEMENT", "CODE", "WHY"], rows, "")
+    say("")
+    _say_problems(found.problems or [], as_json=False)
 
 
 @app.command()
@@ -153,13 +149,27 @@ def enable(
     actor: ActorOption,
     reason: ReasonOption,
     connector: KindOption = None,
+    unchecked: UncheckedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Switch the connector on: what waited is posted, oldest first.
+    """Switch the connector on: what waited is posted, oldest first. The first time only where `connector test` finds
+    nothing wrong.
 
     Example: accounting-sync connector enable hlf --actor user-9 --reason "Onboarding done"
     """
-    _switch(organization, connector, enabled=True, actor=actor, reason=reason, wait=False, as_json=as_json)
+
+    async def work(pool: Pool, settings: Settings) -> tuple[Toggled | NotReady, ConnectorObject | None]:
+        async with acquire(pool) as connection:
+            kind = await _kind(connection, organization, connector)
+        toggle = Toggle(organization, kind, enabled=True, reason=reason, actor=operator(actor))
+        switched = await readiness.switch(pool, make_adapters(settings), toggle, SOURCE, unchecked=unchecked)
+        return switched, await _quiet(pool, organization, wait=False)
+
+    switched, view = with_pool(work)
+    if isinstance(switched, NotReady):
+        _say_problems(switched.problems, as_json=as_json)
+        refuse(f"{switched.sentence} Or enable it all the same: --unchecked")
+    _say_switched(switched, view, as_json=as_json)
 
 
 @app.command()
@@ -176,20 +186,19 @@ def disable(
 
     Example: accounting-sync connector disable hlf --actor user-9 --reason "New credentials" --wait
     """
-    _switch(organization, connector, enabled=False, actor=actor, reason=reason, wait=wait, as_json=as_json)
 
-
-def _switch(
-    organization: str, kind: str | None, *, enabled: bool, actor: str, reason: str, wait: bool, as_json: bool
-) -> None:
     async def work(pool: Pool, _settings: Settings) -> tuple[Toggled, ConnectorObject | None]:
         async with transaction(pool) as connection:
-            wanted = await _kind(connection, organization, kind)
-            toggle = Toggle(organization, wanted, enabled, reason, operator(actor))
+            kind = await _kind(connection, organization, connector)
+            toggle = Toggle(organization, kind, enabled=False, reason=reason, actor=operator(actor))
             toggled = await apply_toggle(connection, toggle, SOURCE)
         return toggled, await _quiet(pool, organization, wait=wait)
 
     toggled, view = with_pool(work)
+    _say_switched(toggled, view, as_json=as_json)
+
+
+def _say_switched(toggled: Toggled, view: ConnectorObject | None, *, as_json: bool) -> None:
     if toggled.decision.verdict is Verdict.REFUSED or view is None:
         refuse(toggled.decision.sentence)
     if not as_json:
@@ -237,6 +246,13 @@ def _read(file: str) -> Mapping[str, object]:
     if not isinstance(content, dict):
         refuse("The file must hold one JSON object.")
     return content
+
+
+def _say_problems(problems: Sequence[Problem | ProblemView], *, as_json: bool) -> None:
+    if as_json:
+        say_json({"ready": not problems, "problems": [{"subject": p.subject, "message": p.message} for p in problems]})
+    else:
+        say_table(["WHAT", "WRONG"], [(p.subject, p.message) for p in problems], "Ready: nothing is wrong.")
 
 
 def _phase(view: ConnectorObject) -> str:

@@ -1,0 +1,104 @@
+"""Whether a connector could post, asked of the ERP itself: on its own, before the first enable, and in the preview.
+
+The ERP is asked while no transaction is open and no connection is held. Whoever toggles by Kafka can't be answered, so
+those toggles are applied without it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.contract import ConfigurationError, NotSent, Problem, Unavailable
+from worker import insights
+from worker.adapters import Adapters
+from worker.domain.switching import Phase, Toggle
+from worker.store import connectors, sync_log
+from worker.store.connectors import ConnectorView
+from worker.store.database import Pool, acquire, transaction
+from worker.store.sync_log import Change
+from worker.toggles import Toggled, apply_toggle
+from worker.vault import VaultError
+from worker.views import ProblemView, ReleasePreview
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """The first enable was refused, since the check found problems. Nothing was switched."""
+
+    sentence: str
+    problems: Sequence[Problem]
+
+
+async def problems_of(pool: Pool, adapters: Adapters, organization_id: str, kind: str) -> list[Problem]:
+    """Empty: it is ready. Raises ConfigurationError or VaultError where no adapter can be made."""
+    async with acquire(pool) as connection:
+        adapter = await adapters.make(connection, organization_id, kind)
+    try:
+        found = await adapter.connector.test()
+    finally:
+        await adapter.connector.close()
+    return [Problem("connection", found.reason)] if isinstance(found, NotSent | Unavailable) else list(found)
+
+
+async def switch(
+    pool: Pool, adapters: Adapters, toggle: Toggle, source: str, *, unchecked: bool = False
+) -> Toggled | NotReady:
+    """Applies the toggle; the first enable of a connector only where the check finds nothing wrong, or `unchecked`.
+
+    Raises ConfigurationError or VaultError where no adapter can be made for the check.
+    """
+    is_first = await _is_first_enable(pool, toggle)
+    if is_first and not unchecked:
+        problems = await problems_of(pool, adapters, toggle.organization_id, toggle.connector)
+        if problems:
+            return await _refuse(pool, toggle, source, problems)
+    detail = {"checked": not unchecked} if is_first else {}
+    async with transaction(pool) as connection:
+        return await apply_toggle(connection, toggle, source, detail)
+
+
+async def preview(pool: Pool, adapters: Adapters, organization_id: str) -> ReleasePreview | None:
+    """As `insights.release_preview`, with what the check finds. None where no connector is configured."""
+    async with transaction(pool) as connection:
+        found = await insights.release_preview(connection, organization_id)
+    if found is None:
+        return None
+    try:
+        problems = await problems_of(pool, adapters, organization_id, found.connector)
+    except ConfigurationError as error:
+        problems = [Problem("configuration", sentence) for sentence in error.problems]
+    except VaultError as error:
+        problems = [Problem("credentials", str(error))]
+    return found.model_copy(update={"problems": [ProblemView(subject=p.subject, message=p.message) for p in problems]})
+
+
+async def _is_first_enable(pool: Pool, toggle: Toggle) -> bool:
+    """Not for a toggle that is refused anyway: who may not switch has nothing asked at the ERP."""
+    if not toggle.enabled or not toggle.reason.strip() or not toggle.actor.may_switch(toggle.organization_id):
+        return False
+    async with acquire(pool) as connection:
+        views = await connectors.views(connection, toggle.organization_id)
+    return any(_was_never_enabled(view) for view in views if view.kind == toggle.connector)
+
+
+def _was_never_enabled(view: ConnectorView) -> bool:
+    return view.changed_at is None
+
+
+async def _refuse(pool: Pool, toggle: Toggle, source: str, problems: Sequence[Problem]) -> NotReady:
+    """Into the sync log, as every refused toggle."""
+    count = f"{len(problems)} problem" if len(problems) == 1 else f"{len(problems)} problems"
+    sentence = f"The check before the first enable found {count}. Nothing was switched. Mend them and try again."
+    detail: dict[str, object] = {"wanted": "on", "answer": sentence}
+    change = Change(
+        actor=toggle.actor.id,
+        actor_role=toggle.actor.role,
+        source=source,
+        change="toggle_refused",
+        connector=toggle.connector,
+        new_state=Phase.OFF,
+        reason=toggle.reason,
+        detail=detail,
+    )
+    async with transaction(pool) as connection:
+        await sync_log.append(connection, toggle.organization_id, change)
+    return NotReady(sentence, problems)
