@@ -127,6 +127,11 @@ class SandboxProcess:
         by_kind: Mapping[str, int] = (await self._get("/requests"))["by_kind"]
         return by_kind
 
+    async def requests_at_the_door(self) -> tuple[int, int]:
+        """All requests that arrived, whatever their kinds; and how many the limits or the credentials turned away."""
+        counted = await self._get("/requests")
+        return counted["total"], counted["refused_at_the_door"]
+
     async def wait_requests(self, kind: str, at_least: int, timeout: float = 30) -> int:
         count: int = (await self._get("/requests", kind=kind, at_least=at_least, timeout=timeout))["by_kind"][kind]
         return count

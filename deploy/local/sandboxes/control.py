@@ -50,7 +50,8 @@ class Control:
         visits = self._exchange.visits
         kind = request.query.get("kind")
         await _wait(request, visits.of_kind(kind) if kind else visits.total)
-        return web.json_response({"total": visits.total.value, "by_kind": visits.by_kind()})
+        counted = {"total": visits.total.value, "refused_at_the_door": visits.refused_at_the_door}
+        return web.json_response({**counted, "by_kind": visits.by_kind()})
 
     async def _held(self, request: web.Request) -> web.Response:
         held = await _wait(request, self._exchange.hold.held)

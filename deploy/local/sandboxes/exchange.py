@@ -53,6 +53,7 @@ class Exchange:
 
     def refuse(self, visit: Visit, answer: Answer, note: str) -> web.StreamResponse:
         """For what is refused at the door: credentials and limits."""
+        self.visits.refused_at_the_door += 1
         self._note(visit, self.visits.arrive(visit), note)
         return answers.send(answer)
 

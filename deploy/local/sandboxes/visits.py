@@ -10,6 +10,7 @@ from deploy.local.sandboxes.signals import Gauge
 class Visits:
     def __init__(self) -> None:
         self.total = Gauge()
+        self.refused_at_the_door = 0
         self._by_kind: defaultdict[str, Gauge] = defaultdict(Gauge)
         self._arrivals: list[Arrival] = []
 

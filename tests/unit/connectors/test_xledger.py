@@ -129,10 +129,40 @@ def test_errors_inside_http_200_have_their_outcomes() -> None:
     assert isinstance(refused("SOMETHING_NEW"), Unknown)
 
 
-def test_a_time_without_an_offset_is_xledgers_own() -> None:
-    outcome = refused("BAD_REQUEST.INSUFFICIENT_CREDITS", resetAt="2026-11-20T11:30:00")
-    assert isinstance(outcome, NotSent)
-    assert outcome.retry_after == timedelta(minutes=30)
+@pytest.mark.parametrize(
+    ("reset_at", "pause"),
+    [
+        ("2026-11-20T10:30:00Z", timedelta(minutes=30)),
+        ("2026-11-20T11:30:00+01:00", timedelta(minutes=30)),
+        ("2026-11-20T11:30:00", timedelta(minutes=30)),
+        ("2026-11-20T11:30:00.123", timedelta(minutes=30, milliseconds=123)),
+        ("2026-11-20T09:59:59Z", timedelta(seconds=1)),
+        ("2031-01-01T00:00:00Z", timedelta(hours=24)),
+        ("9999-12-31T23:59:59", timedelta(hours=24)),
+        ("9999-12-31T23:59:59-12:00", timedelta(hours=24)),
+        ("0001-01-01T00:00:00", timedelta(seconds=1)),
+        ("0001-01-01T00:00:00+14:00", timedelta(seconds=1)),
+        ("tomorrow", None),
+        ("", None),
+    ],
+)
+def test_a_used_up_quota_waits_for_its_reset_in_xledgers_own_time_and_never_longer_than_a_day(
+    reset_at: str, pause: timedelta | None
+) -> None:
+    outcome = refused("BAD_REQUEST.INSUFFICIENT_CREDITS", resetAt=reset_at)
+    assert outcome == NotSent("Xledger's quota of credits is used up.", pause)
+
+
+@pytest.mark.parametrize("reset_at", [None, 17, [], {"at": "2026-11-20T10:30:00Z"}])
+def test_a_reset_of_another_form_leaves_the_pause_to_the_worker(reset_at: object) -> None:
+    error = {"code": "BAD_REQUEST.INSUFFICIENT_CREDITS", "message": "No.", "extensions": {"resetAt": reset_at}}
+    outcome = refused_query(reply({"errors": [error]}), NOW)
+    assert outcome == NotSent("Xledger's quota of credits is used up.", None)
+
+
+def test_a_limit_of_requests_at_once_is_tried_again_after_a_second() -> None:
+    outcome = refused("BAD_REQUEST.CONCURRENCY_LIMIT_REACHED")
+    assert outcome == NotSent("Xledger's limit of requests was reached.", timedelta(seconds=1))
 
 
 def test_errors_beside_data_are_unknown() -> None:
