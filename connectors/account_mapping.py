@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -31,13 +31,28 @@ class ClaimantsByTable(_Strict):
     table: Mapping[str, Code]
 
 
+BY_TABLE = "by_table"
+BY_NUMBER = "by_number"
+
+
+def _form(claimants: object) -> str:
+    """Which of the two forms is meant, so that the mistakes of that one are told."""
+    has_table = isinstance(claimants, ClaimantsByTable) or (isinstance(claimants, Mapping) and "table" in claimants)
+    return BY_TABLE if has_table else BY_NUMBER
+
+
+Claimants = Annotated[
+    Annotated[ClaimantsByNumber, Tag(BY_NUMBER)] | Annotated[ClaimantsByTable, Tag(BY_TABLE)], Discriminator(_form)
+]
+
+
 class AccountMapping(_Strict):
     """`dimensions` is our dimension name → the ERP's dimension code. `counter_account` is what is owed to
     the claimant."""
 
     expense_types: Mapping[str, ExpenseAccount]
     default_expense_type: ExpenseAccount | None = None
-    claimants: ClaimantsByNumber | ClaimantsByTable
+    claimants: Claimants
     counter_account: Code | None = None
     dimensions: Mapping[str, Code] = Field(default_factory=dict)
     posting_date: Literal["approved_at", "expense_date", "first_open_date"] = "approved_at"

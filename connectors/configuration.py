@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from connectors.contract import ConfigurationError, Environment
+from connectors.erp_text import one_line
 from connectors.hosts import AllowedHosts
 
 _LONGEST_CREDENTIAL = 4096
+_LONGEST_NAME = 64
 _OUTSIDE = "is outside its range"
 _MISTAKES: Mapping[str, str] = {
     "missing": "is missing",
@@ -103,7 +105,8 @@ def _is_sendable(credential: str) -> bool:
 
 
 def _place(location: tuple[int | str, ...], root: str) -> str:
-    words = [str(step) for step in ([root] if root else []) + list(location)]
+    """On one line, whatever the keys of the file are."""
+    words = [one_line(str(step), _LONGEST_NAME) for step in ([root] if root else []) + list(location)]
     return " → ".join(words) if words else "the configuration"
 
 

@@ -8,11 +8,21 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from connectors.account_mapping import AccountMapping, ClaimantsByNumber, ClaimantsByTable, ExpenseAccount
+from connectors.account_mapping import (
+    BY_NUMBER,
+    BY_TABLE,
+    AccountMapping,
+    ClaimantsByNumber,
+    ClaimantsByTable,
+    ExpenseAccount,
+)
 from connectors.configuration import sentences
 from connectors.contract import ConfigurationError, Posting, PostingLine, Rejected
 from connectors.reference import reference_of
 from schemas.approval import ExpenseLine, ReimbursementApproved
+
+_CLAIMANTS = "mapping → claimants"
+_FORMS = f'{_CLAIMANTS} must be {{"from": "number"}} or {{"table": {{…}}}}.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +141,6 @@ def _claimant_gap(approval: ReimbursementApproved, mapping: AccountMapping) -> _
 
 
 def _mapping_sentences(error: ValidationError) -> list[str]:
-    told = sentences(error, root="mapping")
-    if not any(line.startswith("mapping → claimants →") for line in told):
-        return told
-    # pydantic reports the mistakes of both forms; nobody meant both.
-    others = [line for line in told if not line.startswith("mapping → claimants →")]
-    return [*others, 'mapping → claimants must be {"from": "number"} or {"table": {…}}.']
+    """Those of a table name its entry; what is no table is told by what it should be."""
+    told = [line.replace(f"{_CLAIMANTS} → {BY_TABLE}", _CLAIMANTS) for line in sentences(error, root="mapping")]
+    return list(dict.fromkeys(_FORMS if line.startswith(f"{_CLAIMANTS} → {BY_NUMBER}") else line for line in told))

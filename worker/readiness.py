@@ -86,8 +86,8 @@ def _was_never_enabled(view: ConnectorView) -> bool:
 
 async def _refuse(pool: Pool, toggle: Toggle, source: str, problems: Sequence[Problem]) -> NotReady:
     """Into the sync log, as every refused toggle."""
-    count = f"{len(problems)} problem" if len(problems) == 1 else f"{len(problems)} problems"
-    sentence = f"The check before the first enable found {count}. Nothing was switched. Mend them and try again."
+    what, them = ("1 problem", "it") if len(problems) == 1 else (f"{len(problems)} problems", "them")
+    sentence = f"The check before the first enable found {what}. Nothing was switched. Mend {them} and try again."
     detail: dict[str, object] = {"wanted": "on", "answer": sentence}
     change = Change(
         actor=toggle.actor.id,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.local.configurations import configuration
+from deploy.local.configurations import SAMPLE_MAPPING, configuration
 from deploy.local.database import create_database, drop_database
 from deploy.local.services import Services
 from tests.conftest import sibling
@@ -58,6 +58,30 @@ async def test_an_organisation_from_its_first_day_until_it_is_switched_off_again
     assert (newest["change"], newest["actor"], newest["actor_role"]) == (
         "connector_disabled", "user-9", "global_admin",
     )  # fmt: skip
+
+
+async def test_the_first_enable_of_a_connector_that_is_not_ready_exits_1_with_a_table_of_what_is_wrong(
+    scene: Scene, sync: CommandLine
+) -> None:
+    await scene.organization("hlf", "xledger", mapping={**SAMPLE_MAPPING, "counter_account": "9999"})
+    refused = await sync("connector", "enable", "hlf", *WHO)
+    assert (refused.status, refused.out.splitlines()[0].split()) == (1, ["WHAT", "WRONG"])
+    assert "Xledger has no account 9999." in refused.out
+    assert refused.err == (
+        "The check before the first enable found 1 problem. Nothing was switched. Mend it and try again. "
+        "Or enable it all the same: --unchecked\n"
+    )
+    in_json = await sync("connector", "enable", "hlf", *WHO, "--json")
+    problem = {"subject": "account 9999", "message": "Xledger has no account 9999."}
+    assert (in_json.status, in_json.json) == (1, {"ready": False, "problems": [problem]})
+    preview = await sync("connector", "preview", "hlf", "--json")
+    assert (preview.status, preview.json["problems"]) == (0, [problem])
+    assert "Xledger has no account 9999." in (await sync("connector", "preview", "hlf")).out
+    enabled = await sync("connector", "enable", "hlf", *WHO, "--unchecked", "--json")
+    assert (enabled.status, enabled.json["phase"]) == (0, "on")
+    newest = (await sync("log", "list", "hlf", "--json")).json["entries"]
+    assert [entry["change"] for entry in newest[:3]] == ["sync_run_started", "connector_enabled", "toggle_refused"]
+    assert newest[1]["detail"] == {"checked": False}
 
 
 async def test_a_run_while_the_connector_is_off_exits_1_with_the_interfaces_sentence(

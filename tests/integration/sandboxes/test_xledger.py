@@ -59,6 +59,18 @@ async def test_master_data_can_be_filtered_and_paged(xledger: XledgerClient) -> 
     assert codes == ["2910", "2930", "7100", "7130"]
 
 
+async def test_projects_are_synced_as_xledgers_own_sample_does_it(xledger: XledgerClient) -> None:
+    fields = (
+        "edges { cursor node { dbId code modifiedAt xgl { code } glObject1 { dbId code } } } pageInfo { hasNextPage }"
+    )
+    since = "query ($after: String, $since: DateTimeString) { projects(first: 10000, after: $after, "
+    latest = await xledger.call(
+        f"{since}filter: {{ modifiedAt_gte: $since }}) {{ {fields} }} }}", since="2025-01-01T00:00:00", after=None
+    )
+    codes = [edge["node"]["code"] for edge in latest.body["data"]["projects"]["edges"]]
+    assert codes == ["P1", "P2"]
+
+
 async def test_a_voucher_waits_in_the_import_and_then_becomes_one_document(
     xledger: XledgerClient, reference: str
 ) -> None:

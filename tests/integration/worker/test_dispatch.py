@@ -310,6 +310,28 @@ async def test_amounts_currency_date_accounts_and_tenant_equal_the_event_and_the
     ]
 
 
+async def test_what_xledgers_closed_period_refuses_is_rejected_with_the_period_and_a_retry_books_it_in_the_open_one(
+    scene: Scene,
+) -> None:
+    (name,) = fresh(1)
+    await scene.organization()
+    async with scene.worker():
+        await scene.approve(approval(name, approved_at="2025-12-15T12:00:00Z"))
+        await scene.counted("item", 1)
+        await scene.switch(True)
+        await scene.all_in("rejected", name)
+        rejected = await scene.item(name)
+        assert rejected["reason_code"] == "closed_period"
+        assert rejected["reason"].startswith("The period 2025-12 is closed in Xledger. Open it, or set posting_date")
+        await scene.configure("hlf", "xledger", mapping={**SAMPLE_MAPPING, "posting_date": "first_open_date"})
+        await scene.retry(name)
+        await scene.all_synced(name)
+    (document,) = await scene.documents("hlf", name)
+    assert document.posting_date == date(2026, 1, 1)
+    assert [line.text for line in document.lines] == ["travel (orig. 2025-12-15)"]
+    assert (await scene.item(name))["document_number"] == document.document
+
+
 def two_tenants() -> Tenants:
     (xledger,) = sample_tenants().xledger
     (central,) = sample_tenants().business_central

@@ -124,6 +124,59 @@ def test_every_mistake_in_a_mapping_is_a_sentence_without_its_value() -> None:
     assert "hunter2" not in str(raised.value)
 
 
+TRAVEL = "mapping → expense_types → travel"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"expense_types": {"travel": {}}}, f"{TRAVEL} → account is missing."),
+        ({"expense_types": {"travel": {"account": ""}}}, f"{TRAVEL} → account must not be empty."),
+        ({"expense_types": {"travel": {"account": 7140}}}, f"{TRAVEL} → account has a value of the wrong form."),
+        ({"expense_types": {"travel": {"account": None}}}, f"{TRAVEL} → account has a value of the wrong form."),
+        ({"expense_types": {"travel": {"account": "7" * 65}}}, f"{TRAVEL} → account is too long."),
+        ({"expense_types": {"travel": {"account": "71\n40"}}}, f"{TRAVEL} → account has a value of the wrong form."),
+        ({"expense_types": {"travel": {"account": "71\x0040"}}}, f"{TRAVEL} → account has a value of the wrong form."),
+        ({"expense_types": {"travel": "7140"}}, f"{TRAVEL} has a value of the wrong form."),
+        ({"expense_types": ["travel"]}, "mapping → expense_types has a value of the wrong form."),
+        ({"default_expense_type": {"acount": "1"}}, "mapping → default_expense_type → account is missing."),
+        ({"counter_account": 2930}, "mapping → counter_account has a value of the wrong form."),
+        ({"dimensions": {"department": ["AVD"]}}, "mapping → dimensions → department has a value of the wrong form."),
+        ({"posting_date": None}, "mapping → posting_date is not one of the values it may have."),
+        ({"claimants": None}, 'mapping → claimants must be {"from": "number"} or {"table": {…}}.'),
+        ({"claimants": []}, 'mapping → claimants must be {"from": "number"} or {"table": {…}}.'),
+        ({"claimants": {"form": "number"}}, 'mapping → claimants must be {"from": "number"} or {"table": {…}}.'),
+        ({"claimants": {"table": []}}, "mapping → claimants → table has a value of the wrong form."),
+        ({"claimants": {"table": {"p": 1}}}, "mapping → claimants → table → p has a value of the wrong form."),
+        ({"claimants": {"table": {"p": ""}}}, "mapping → claimants → table → p must not be empty."),
+        ({"hunter\n  \r2": 1}, "mapping → hunter 2 is not a known setting."),
+        ({"dimensions": {"x\ny": ""}}, "mapping → dimensions → x y must not be empty."),
+        ({"h" * 70: 1}, f"mapping → {'h' * 63}… is not a known setting."),
+        ({"claimants": {"table": {}, "from": "number"}}, "mapping → claimants → from is not a known setting."),
+    ],
+)
+def test_each_mistake_in_a_mapping_is_one_line_that_names_its_place(change: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        mapping(**change)
+    assert told in raised.value.problems
+    assert all("\n" not in problem and problem.endswith(".") for problem in raised.value.problems)
+
+
+def test_a_mistake_among_ten_thousand_entries_is_named_alone() -> None:
+    table: dict[str, object] = {f"peer-{number}": f"V{number}" for number in range(10_000)}
+    whole = mapping(claimants={"table": {**table, "peer-4711": "V10023"}})
+    assert isinstance(map_to_posting(approval(), whole), Posting)
+    with pytest.raises(ConfigurationError) as raised:
+        mapping(claimants={"table": {**table, "peer-77": 77}})
+    assert raised.value.problems == ("mapping → claimants → table → peer-77 has a value of the wrong form.",)
+
+
+@pytest.mark.parametrize("code", ['7"}}){evil}', "{{7*7}}", "$references", "#", "7140' or code eq '1", "æ ø å"])
+def test_codes_are_taken_as_they_are_since_nothing_is_built_by_pasting_them(code: str) -> None:
+    posting = mapped(default_expense_type={"account": code, "tax_code": code}, expense_types={})
+    assert {(line.account, line.tax_code) for line in posting.lines} == {(code, code)}
+
+
 def test_a_mapping_of_another_shape_is_refused() -> None:
     with pytest.raises(ConfigurationError):
         validate_mapping(["not", "a", "mapping"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.contract import Document, ImportRefused, Staged
+from connectors.contract import Document, Finding, ImportRefused, Staged
 from connectors.erp_text import text_with_day
 from connectors.xledger.documents import LONGEST_TEXT, Books, voucher
 from connectors.xledger.periods import OpenPeriods, Period, closed_sentence, open_periods_in
@@ -103,7 +103,7 @@ def test_a_closed_period_is_named_with_what_to_do() -> None:
 def test_only_refused_vouchers_are_asked_about_the_day_they_were_to_be_booked_on() -> None:
     document, day = Document("R-1", "1"), date(2025, 6, 15)
     rows = [ImportRow(1, "R-1", "7", day), ImportRow(2, "R-2", "8", day), ImportRow(3, "R-3", "9", None)]
-    found = {
+    found: dict[str, Finding] = {
         "R-1": ImportRefused(document, "import_refused", "No."),
         "R-2": Staged(document),
         "R-3": ImportRefused(document, "import_refused", "No."),

@@ -95,7 +95,7 @@ type GLImportItem {
 }
 type GLImportItemError {
   dbId: Int createdAt: String ownerDbId: Int errorLevelDbId: Int transactionDbId: Int message: String
-  errorLevel: ErrorLevel owner: Owner
+  errorLevel: ErrorLevel
 }
 type JournalEntry {
   dbId: Int invoiceNumber: String transactionNumber: Int text: String amount: String invoiceAmount: String
