@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from connectors.contract import Accepted, ImportRefused, NotSent, PostingLine, Rejected, Staged
 from deploy.local.sandboxes.faults import Action, FaultRule
 from tests.contract.bench import Bench, Permit
+from tests.contract.test_every_connector import INJECTIONS
 from tests.unit.connectors.samples import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,6 +49,19 @@ async def test_a_refused_voucher_does_not_hide_the_mended_one(xledger: Bench) ->
     assert isinstance(await connector.post(mended, Permit()), Accepted)
     assert isinstance(await xledger.find(connector, mended), Staged)
     assert len(await xledger.documents(mended)) == 1
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+async def test_codes_travel_as_values_whatever_they_look_like(xledger: Bench, text: str) -> None:
+    """The import refuses them by name; nothing of them was ever part of the query."""
+    line = PostingLine(text, Decimal("1250.50"), "Train", text, {"AVD": text})
+    posting, connector = xledger.posting(claimant=text, lines=(line,)), xledger.connect()
+    assert isinstance(await connector.post(posting, Permit()), Accepted)
+    await xledger.settle()
+    refused = await xledger.find(connector, posting)
+    assert isinstance(refused, ImportRefused)
+    told = " ".join(refused.message.split())
+    assert f"Account {' '.join(text.split())} does not exist." in told
 
 
 async def test_limits_say_how_long_to_wait(xledger: Bench) -> None:
