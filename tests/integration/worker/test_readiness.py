@@ -7,6 +7,7 @@ import pytest
 
 from connectors.contract import Problem
 from deploy.local.configurations import SAMPLE_MAPPING
+from deploy.local.sandboxes.faults import Action, FaultRule
 from tests.events import approval
 from tests.integration.worker.rows import take_in
 from tests.scene import ADMIN, Scene
@@ -100,13 +101,14 @@ async def test_an_erp_that_refuses_the_credentials_is_a_problem_of_the_connectio
 async def test_no_transaction_is_open_while_the_erp_is_asked(scene: Scene) -> None:
     erp = scene.erps["xledger"]
     await scene.organization()
-    await erp.hold(["periodStatusItems"])
+    before = (await erp.requests()).get("periodStatusItems", 0)
+    await erp.set_faults(FaultRule(action=Action.DELAY_BEFORE, kind="periodStatusItems", seconds=1))
     enabling = asyncio.create_task(enable(scene))
-    await erp.wait_held(1)
+    await erp.wait_requests("periodStatusItems", before + 1)
     open_ones = await scene.value(
         "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'"
     )
-    await erp.release()
+    assert not enabling.done()
     assert isinstance(await enabling, Toggled)
     assert open_ones == 0
 
