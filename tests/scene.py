@@ -66,7 +66,10 @@ class Scene:
     erps: dict[str, SandboxProcess]
 
     async def organization(self, organization_id: str = "hlf", kind: str = "xledger", **more: object) -> None:
-        """Adds it, configures its connector on the sandbox, and leaves it off."""
+        """Adds it, configures its connector on the sandbox, and leaves it off.
+
+        With `concurrency`, so many *documents* are on the wire at once: at Xledger each gets a request of its own.
+        """
         async with transaction(self.pool) as connection:
             await setup.add_organization(connection, organization_id, organization_id.upper(), ADMIN, "cli")
         await self.configure(organization_id, kind, **more)
@@ -77,7 +80,7 @@ class Scene:
                 connection,
                 organization_id,
                 kind,
-                configuration(self.erps[kind], **more),
+                configuration(self.erps[kind], **_one_each(kind, more)),
                 adapters=make_adapters(self.settings),
                 vault=Vault(KEY),
                 actor=ADMIN,
@@ -389,3 +392,7 @@ async def ready(worker: Worker) -> None:
     async with asyncio.timeout(PATIENCE):
         while worker.waits_for():  # noqa: ASYNC110  # partitions are assigned by the broker, which tells only the client
             await asyncio.sleep(0.02)
+
+
+def _one_each(kind: str, more: Mapping[str, object]) -> Mapping[str, object]:
+    return {"vouchers_per_request": 1, **more} if kind == "xledger" and "concurrency" in more else more

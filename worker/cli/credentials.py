@@ -90,6 +90,4 @@ def _tell(waiting: int, done: list[Rekeyed], failed: list[Rekeyed], *, asked: bo
         return
     for one in failed:
         sys.stderr.write(f"{one.problem}\n")
-    say(
-        f"The credentials of {len(done) - len(failed)} connectors were encrypted anew; {len(failed)} could not be read."
-    )
+    say(f"Connectors with credentials encrypted anew: {len(done) - len(failed)}. Left as they were: {len(failed)}.")

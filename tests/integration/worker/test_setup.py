@@ -217,7 +217,7 @@ async def test_a_mistake_leaves_the_configuration_that_stands(pool: Pool) -> Non
 async def test_a_kind_that_is_not_installed_is_refused_with_those_there_are(pool: Pool) -> None:
     await add_organization(pool)
     with pytest.raises(
-        ConfigurationError, match=r"^There is no sap connector\. Use one of: business_central, xledger\.$"
+        ConfigurationError, match=r"^There is no sap connector\. Use one of: business_central, file, xledger\.$"
     ):
         await configure(pool, kind="sap")
 
