@@ -10,6 +10,9 @@ from connectors.contract import AccountingConnector, ConnectorFactory, Connector
 from connectors.pacing import Pace, SharedPaces
 
 _FIVE_MINUTES = 300.0
+MOST_AT_ONCE = 5
+"""Requests of one user, whichever organisations share it (Microsoft Learn, "Operational limits for Business Central
+online"). How many of them an organisation may have is `concurrency`."""
 
 
 class _Factory:
@@ -34,7 +37,7 @@ class _Factory:
         read, hosts = read_settings(settings, environment)
         check_credentials(credentials, self.secret_fields)
         user = [credentials["client_id"], credentials["client_secret"]]
-        pace = self._paces.of(user, read.requests_per_5_minutes, read.concurrency)
+        pace = self._paces.of(user, read.requests_per_5_minutes, MOST_AT_ONCE)
         return BusinessCentralConnector(read, credentials, mapping, hosts, pace)
 
 
