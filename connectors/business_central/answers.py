@@ -17,7 +17,9 @@ _REFUSES_THE_ITEM = frozenset(
 )
 _NO_ACCESS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
-_CLOSED_PERIOD = "within your range of allowed posting dates"
+CLOSED_PERIOD = "closed_period"
+
+_OUTSIDE_ALLOWED_DATES = "within your range of allowed posting dates"
 _NO_SUCH_RECORD = "Internal_InvalidTableRelation"
 
 
@@ -46,8 +48,9 @@ def refuses_the_item(answer: Answer) -> bool:
 def _rejected(answer: Answer, posting: Posting) -> Rejected:
     code, message = _error(answer)
     told = message_for_people(message, posting) or "Business Central gave no reason."
-    if _CLOSED_PERIOD in message:
-        return Rejected("closed_period", f"{told} Open the period or change the posting date, then retry.")
+    if _OUTSIDE_ALLOWED_DATES in message:
+        day = posting.posting_date.isoformat()
+        return Rejected(CLOSED_PERIOD, f"The period of {day} is closed in Business Central: {told}")
     if code == _NO_SUCH_RECORD:
         return Rejected("unknown_account_or_vendor", told)
     return Rejected(error_code(code, "refused"), told)

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 from connectors.account_mapping import AccountMapping
 from connectors.business_central.api import CompanyApi
-from connectors.business_central.delivery import Delivery
+from connectors.business_central.booking import Booking
 from connectors.business_central.documents import Invoice, same_reference
+from connectors.business_central.open_days import OpenDaysReader
 from connectors.business_central.readiness import problems
 from connectors.business_central.settings import SCOPE, BusinessCentralSettings
 from connectors.contract import (
@@ -34,8 +35,7 @@ Clock = Callable[[ZoneInfo], datetime]
 
 
 class BusinessCentralConnector:
-    """`pace` may be shared with other organisations. `now` gives the time in a zone; it dates postings whose mapping
-    asks for the first open date."""
+    """`pace` may be shared with other organisations. `now` gives the time in a zone."""
 
     def __init__(
         self,
@@ -51,6 +51,8 @@ class BusinessCentralConnector:
         self._now = now
         self._http = _http_client(settings, hosts)
         self._api = _company_api(settings, credentials, self._http, pace)
+        self._open_days = OpenDaysReader(self._api)
+        self._booking = Booking(self._api, self._open_days)
         self._currency: str | None = None
 
     @property
@@ -63,7 +65,7 @@ class BusinessCentralConnector:
         currency = await self._company_currency()
         if not isinstance(currency, str):
             return currency
-        return await Delivery(self._api, posting, permit, posting.posting_date, currency).run()
+        return await self._booking.book(posting, permit, currency)
 
     async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
         """A draft counts as absent: it moves no money, nothing will post it, and the next attempt removes it."""

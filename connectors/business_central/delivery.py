@@ -6,7 +6,6 @@ drafts. So a draft may be left behind by a try that broke off, while money moves
 """
 
 from collections.abc import Sequence
-from datetime import date
 from http import HTTPStatus
 
 from connectors.business_central.answers import refused_write, refuses_the_item
@@ -34,13 +33,12 @@ from connectors.http import Answer, Uncertain, json_of
 
 
 class Delivery:
-    """`posting_date` is the day to book on; `currency` is the company's own."""
+    """`currency` is the company's own."""
 
-    def __init__(self, api: CompanyApi, posting: Posting, permit: Permit, posting_date: date, currency: str) -> None:
+    def __init__(self, api: CompanyApi, posting: Posting, permit: Permit, currency: str) -> None:
         self._api = api
         self._posting = posting
         self._permit = permit
-        self._posting_date = posting_date
         self._currency = currency
 
     async def run(self) -> PostOutcome:
@@ -64,7 +62,7 @@ class Delivery:
         return posted if posted is not None else await self._delete_all(invoices)
 
     async def _create(self) -> PostOutcome:
-        content = invoice_payload(self._posting, self._posting_date, self._currency)
+        content = invoice_payload(self._posting, self._currency)
         reply = await self._api.write("POST", "purchaseInvoices", content=content, permit=self._permit)
         if isinstance(reply, Uncertain):
             return Unknown(f"Creating the invoice: {reply.evidence}.")

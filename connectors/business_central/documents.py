@@ -5,7 +5,7 @@ Learn, "purchaseInvoice resource type" (API v2.0).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -14,8 +14,6 @@ from connectors.erp_text import one_line
 
 LONGEST_TEXT = 100
 """`description` of a purchase invoice line, in characters."""
-
-"""0 is Norway's standard code for "no VAT treatment"."""
 
 _NOT_FINAL = frozenset({"Draft", "In Review", "In_x0020_Review"})
 
@@ -43,7 +41,7 @@ def same_reference(one: str, other: str) -> bool:
     return one.upper() == other.upper()
 
 
-def invoice_payload(posting: Posting, posting_date: date, company_currency: str) -> dict[str, object]:
+def invoice_payload(posting: Posting, company_currency: str) -> dict[str, object]:
     """The body of `POST /purchaseInvoices`, lines included.
 
     `currencyCode` stays empty for the company's own currency. Amounts are with tax: `pricesIncludeTax` keeps Business
@@ -53,12 +51,23 @@ def invoice_payload(posting: Posting, posting_date: date, company_currency: str)
         "vendorNumber": posting.claimant,
         "vendorInvoiceNumber": posting.reference,
         "invoiceDate": posting.document_date.isoformat(),
-        "postingDate": posting_date.isoformat(),
-        "dueDate": max(posting_date, posting.document_date).isoformat(),
+        "postingDate": posting.posting_date.isoformat(),
+        "dueDate": max(posting.posting_date, posting.document_date).isoformat(),
         "currencyCode": "" if posting.currency == company_currency else posting.currency,
         "pricesIncludeTax": True,
         "purchaseInvoiceLines": [_line(line) for line in posting.lines],
     }
+
+
+def moved_to(posting: Posting, day: date) -> Posting:
+    """The posting booked on another day, with the approval's date at the end of each line's text: the lines are what a
+    bookkeeper sees of an invoice in the ledger."""
+    if day == posting.posting_date:
+        return posting
+    original = f" (approved {posting.posting_date.isoformat()})"
+    kept = LONGEST_TEXT - len(original)
+    lines = tuple(replace(line, text=one_line(line.text, kept) + original) for line in posting.lines)
+    return replace(posting, posting_date=day, lines=lines)
 
 
 def fits_a_json_number(amount: Decimal) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -99,6 +100,78 @@ async def test_a_rejected_post_leaves_no_draft(business_central: Bench) -> None:
     assert outcome.code == "closed_period"
     assert "CorrelationId" not in outcome.message
     assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
+
+
+async def test_a_closed_period_is_named_with_the_days_that_are_open_and_leaves_no_draft(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting(posting_date=date(2025, 6, 1))
+    before = (await bench.sandbox.requests()).get("delete_invoice", 0)
+    outcome = await bench.connect().post(posting, Permit())
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "closed_period"
+    assert "2025-06-01" in outcome.message
+    assert "from 2026-01-01 to 2027-12-31" in outcome.message
+    assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
+    assert await drafts_and_documents(bench, posting.reference) == (1, 0)
+
+
+async def test_what_may_move_is_booked_on_the_first_open_day_with_the_approvals_date_in_the_text(
+    business_central: Bench,
+) -> None:
+    bench = business_central
+    line = PostingLine("7140", Decimal("1250.50"), "å" * 120)
+    posting = bench.posting(posting_date=date(2025, 12, 20), moves_to_open_period=True, lines=(line,))
+    assert isinstance(await bench.connect().post(posting, Permit()), Posted)
+    (document,) = await bench.documents(posting)
+    assert document.posting_date == date(2026, 1, 1)
+    assert document.lines[0].text == "å" * 77 + "… (approved 2025-12-20)"
+
+
+async def test_what_may_move_stays_on_an_open_day_and_the_open_days_are_asked_for_once(business_central: Bench) -> None:
+    bench, connector = business_central, business_central.connect()
+    before = (await bench.sandbox.requests()).get("generalLedgerSetup", 0)
+    for _ in range(3):
+        posting = bench.posting(moves_to_open_period=True)
+        assert isinstance(await connector.post(posting, Permit()), Posted)
+        (document,) = await bench.documents(posting)
+        assert (document.posting_date, document.lines[0].text) == (date(2026, 11, 20), "Train")
+    assert (await bench.sandbox.requests())["generalLedgerSetup"] == before + 1
+
+
+async def test_a_period_that_closes_after_it_was_asked_for_is_asked_for_again_and_nothing_is_doubled(
+    business_central: Bench,
+) -> None:
+    bench, connector = business_central, business_central.connect()
+    await connector.post(bench.posting(moves_to_open_period=True), Permit())
+    posting = bench.posting(posting_date=date(2026, 11, 20), moves_to_open_period=True)
+    await bench.sandbox.change_settings(open_from="2026-12-01")
+    try:
+        outcome = await connector.post(posting, Permit())
+    finally:
+        await bench.sandbox.change_settings(open_from=None)
+    assert isinstance(outcome, Posted)
+    (document,) = await bench.documents(posting)
+    assert document.posting_date == date(2026, 12, 1)
+    assert await drafts_and_documents(bench, posting.reference) == (2, 1)
+
+
+async def test_days_that_are_closed_for_the_apps_user_alone_are_refused_once_and_named(business_central: Bench) -> None:
+    bench, posting = business_central, business_central.posting(moves_to_open_period=True)
+    refusal = "Posting Date is not within your range of allowed posting dates."
+    await bench.sandbox.set_faults(
+        FaultRule(action=Action.REFUSE_BEFORE, kind="post_invoice", status=400, message=refusal)
+    )
+    outcome = await bench.connect().post(posting, Permit())
+    assert isinstance(outcome, Rejected)
+    assert "The period of 2026-11-20 is closed" in outcome.message
+    assert await drafts_and_documents(bench, posting.reference) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_app_that_may_not_read_the_open_days_still_books(business_central: Bench, status: int) -> None:
+    bench, posting = business_central, business_central.posting(moves_to_open_period=True)
+    rule = FaultRule(action=Action.REFUSE_BEFORE, kind="generalLedgerSetup", status=status)
+    await bench.sandbox.set_faults(rule)
+    assert isinstance(await bench.connect().post(posting, Permit()), Posted)
 
 
 async def test_a_posted_invoice_whose_number_cannot_be_read_is_unknown(business_central: Bench) -> None:

@@ -63,8 +63,8 @@ class XledgerTenant(_Books):
 
 
 class BusinessCentralTenant(_Books):
-    """`tenant_id` is the Entra tenant; several companies may share one. The first two dimensions are the
-    shortcut dimensions."""
+    """`tenant_id` is the Entra tenant; several companies may share one. The first two dimensions are the shortcut
+    dimensions. `closed_accounts` take no direct posting; `default_dimensions` is account → dimension code → value."""
 
     kind: Literal["business_central"] = "business_central"
     tenant_id: UUID
@@ -72,6 +72,9 @@ class BusinessCentralTenant(_Books):
     company_id: UUID
     client_id: str
     client_secret: str
+    blocked_accounts: tuple[str, ...] = ()
+    closed_accounts: tuple[str, ...] = ()
+    default_dimensions: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
 
 
 Tenant = Annotated[XledgerTenant | BusinessCentralTenant, Field(discriminator="kind")]

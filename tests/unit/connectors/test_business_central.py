@@ -47,7 +47,7 @@ def error(status: int, code: str = "Application_DialogException", message: str =
 
 
 def test_a_payload_says_what_the_posting_says() -> None:
-    payload = invoice_payload(posting(), DAY, "NOK")
+    payload = invoice_payload(posting(), "NOK")
     assert payload["currencyCode"] == ""
     assert (payload["invoiceDate"], payload["postingDate"]) == ("2026-11-04", "2026-11-20")
     assert payload["dueDate"] == "2026-11-20"
@@ -65,11 +65,11 @@ def test_a_payload_says_what_the_posting_says() -> None:
 
 
 def test_a_foreign_currency_is_named() -> None:
-    assert invoice_payload(posting(currency="EUR"), DAY, "NOK")["currencyCode"] == "EUR"
+    assert invoice_payload(posting(currency="EUR"), "NOK")["currencyCode"] == "EUR"
 
 
 def test_amounts_are_said_to_include_tax() -> None:
-    assert invoice_payload(posting(), DAY, "NOK")["pricesIncludeTax"] is True
+    assert invoice_payload(posting(), "NOK")["pricesIncludeTax"] is True
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def _day(value: object) -> object:
 Number = Annotated[Decimal, BeforeValidator(_number)]
 Day = Annotated[date, BeforeValidator(_day)]
 Code20 = Annotated[str, StringConstraints(max_length=20)]
+Guid = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
 
 
 class _Body(BaseModel):
@@ -47,11 +48,21 @@ class DimensionSetLineBody(_Body):
     value_code: Code20
 
 
-class LineBody(_Body):
-    """Text lines without a type are comments in the real one; an adapter has no use for them here."""
+class DimensionChangeBody(_Body):
+    """What PATCH takes: the code stays what it is (page 30022)."""
 
+    code: Code20 | None = None
+    value_code: Code20
+
+
+class LineBody(_Body):
+    """Text lines without a type are comments in the real one; an adapter has no use for them here. `sequence` is the
+    line's number; `location_id` names one of the company's locations, of which there are none here."""
+
+    sequence: int | None = None
     line_type: Literal["Account"]
     line_object_number: Code20
+    location_id: Guid | None = None
     quantity: Number = Decimal(0)
     unit_cost: Number = Decimal(0)
     description: Annotated[str, StringConstraints(max_length=100)] = ""
@@ -62,6 +73,7 @@ class LineBody(_Body):
 class InvoiceChangeBody(_Body):
     """Also what PATCH takes: a property left out stays as it is."""
 
+    vendor_id: Guid | None = None
     vendor_number: Code20 | None = None
     vendor_invoice_number: Annotated[str, StringConstraints(max_length=35)] = ""
     invoice_date: Day | None = None

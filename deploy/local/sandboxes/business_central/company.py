@@ -3,12 +3,13 @@ more."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal
 
 from deploy.local.sandboxes.business_central.bodies import (
+    DimensionChangeBody,
     DimensionSetLineBody,
     InvoiceBody,
     InvoiceChangeBody,
@@ -16,10 +17,16 @@ from deploy.local.sandboxes.business_central.bodies import (
 )
 from deploy.local.sandboxes.business_central.invoices import Invoice, Line, Status
 from deploy.local.sandboxes.business_central.refusals import DIALOG, RefusedError, not_found, unrelated
+from deploy.local.sandboxes.business_central.rows import row_id
 from deploy.local.sandboxes.tenants import BusinessCentralTenant
 
 Duplicates = Literal["refused_once_posted", "refused_at_posting"]
 """When a second draft under a posted invoice's number is refused: as it is made, or only as it is posted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    invoices: Mapping[str, Invoice]
 
 
 class Company:
@@ -30,7 +37,18 @@ class Company:
         self.duplicates: Duplicates = "refused_once_posted"
         self._invoices: dict[str, Invoice] = {}
         self._ids_by_reference: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._ids_by_line: dict[str, str] = {}
         self._numbers = {Status.DRAFT: 107_000, Status.OPEN: 108_000}
+
+    def savepoint(self) -> Savepoint:
+        return Savepoint(dict(self._invoices))
+
+    def roll_back(self, savepoint: Savepoint) -> None:
+        """Numbers that were drawn stay drawn, as in the real one."""
+        for index in (self._invoices, self._ids_by_reference, self._ids_by_line):
+            index.clear()
+        for invoice in savepoint.invoices.values():
+            self._keep(invoice)
 
     def invoices(self, references: Collection[str] = ()) -> Sequence[Invoice]:
         """All, or those under one of these vendor invoice numbers, found without reading all of them."""
@@ -47,14 +65,14 @@ class Company:
         return found
 
     def invoice_of_line(self, line_id: str) -> tuple[Invoice, Line]:
-        for invoice in self._invoices.values():
-            for line in invoice.lines:
-                if line.id == line_id.lower():
-                    return invoice, line
-        raise not_found("Purchase Invoice Line")
+        invoice_id = self._ids_by_line.get(line_id.lower())
+        if invoice_id is None:
+            raise not_found("Purchase Invoice Line")
+        invoice = self._invoices[invoice_id]
+        return invoice, next(line for line in invoice.lines if line.id == line_id.lower())
 
     def draft(self, body: InvoiceBody) -> Invoice:
-        vendor = self._vendor(body.vendor_number)
+        vendor = self._vendor(self._vendor_number(body))
         if self.duplicates == "refused_once_posted":
             self._check_not_posted_yet(vendor, body.vendor_invoice_number)
         today = datetime.now(UTC).date()
@@ -76,8 +94,8 @@ class Company:
         invoice = self._changeable(invoice_id)
         given = body.model_fields_set
         changes = {name: getattr(body, name) for name in _PLAIN if name in given and getattr(body, name)}
-        if "vendor_number" in given:
-            changes["vendor"] = self._vendor(body.vendor_number)
+        if given & {"vendor_number", "vendor_id"}:
+            changes["vendor"] = self._vendor(self._vendor_number(body))
         if "currency_code" in given:
             changes["currency"] = self._currency(body.currency_code)
         return self._keep(_changed(invoice, changes))
@@ -87,9 +105,26 @@ class Company:
         return self._keep(_changed(invoice, {"lines": (*invoice.lines, self._line(body, invoice.prices_include_tax))}))
 
     def add_dimension(self, line_id: str, body: DimensionSetLineBody) -> None:
+        _, line = self.invoice_of_line(line_id)
+        added = self._dimensions([body])
+        self._check_new(line.dimensions, [body])
+        self._set_dimensions(line_id, added)
+
+    def change_dimension(self, line_id: str, dimension_id: str, body: DimensionChangeBody) -> str:
+        """The dimension's code."""
+        _, line = self.invoice_of_line(line_id)
+        code = next((each for each in line.dimensions if row_id("dimension", each) == dimension_id.lower()), None)
+        if code is None:
+            raise not_found("Dimension Set Line")
+        if body.code not in {None, code}:
+            raise RefusedError('The "id" and "code" fields cannot be modified.', code=DIALOG)
+        self._set_dimensions(line_id, self._dimensions([DimensionSetLineBody(code=code, value_code=body.value_code)]))
+        return code
+
+    def _set_dimensions(self, line_id: str, dimensions: Mapping[str, str]) -> None:
         invoice, line = self.invoice_of_line(line_id)
         self._changeable(invoice.id)
-        grown = replace(line, dimensions={**line.dimensions, **self._dimensions([body])})
+        grown = replace(line, dimensions={**line.dimensions, **dimensions})
         lines = tuple(grown if each.id == line.id else each for each in invoice.lines)
         self._keep(_changed(invoice, {"lines": lines}))
 
@@ -101,19 +136,19 @@ class Company:
     def delete(self, invoice_id: str) -> None:
         self._drop(self._changeable(invoice_id))
 
-    def dimension_lines(self, line: Line) -> list[dict[str, object]]:
-        return [{"code": code, "valueCode": value} for code, value in line.dimensions.items()]
-
     def _keep(self, invoice: Invoice) -> Invoice:
         if invoice.id in self._invoices:
             self._drop(self._invoices[invoice.id])
         self._invoices[invoice.id] = invoice
         self._ids_by_reference[invoice.vendor_invoice_number.casefold()][invoice.id] = None
+        self._ids_by_line |= dict.fromkeys((line.id for line in invoice.lines), invoice.id)
         return invoice
 
     def _drop(self, invoice: Invoice) -> None:
         del self._invoices[invoice.id]
         del self._ids_by_reference[invoice.vendor_invoice_number.casefold()][invoice.id]
+        for line in invoice.lines:
+            del self._ids_by_line[line.id]
 
     def _changeable(self, invoice_id: str) -> Invoice:
         invoice = self.invoice(invoice_id)
@@ -127,6 +162,8 @@ class Company:
         self._check_not_posted_yet(invoice.vendor, invoice.vendor_invoice_number)
         if not invoice.net:
             raise RefusedError("There is nothing to post.", code=DIALOG)
+        for line in invoice.lines:
+            self._check_account(line.account)
         if not self.tenant.is_open(invoice.posting_date):
             raise RefusedError(
                 f"Posting Date {invoice.posting_date} is not within your range of allowed posting dates.",
@@ -136,6 +173,18 @@ class Company:
     def _check_not_posted_yet(self, vendor: str, reference: str) -> None:
         if any(each.is_posted and each.vendor == vendor for each in self.invoices([reference])):
             raise RefusedError(f"Purchase Invoice {reference} already exists for this vendor.", code=DIALOG)
+
+    def _check_account(self, number: str) -> None:
+        for numbers, field, wanted in (
+            (self.tenant.blocked_accounts, "Blocked", "No"),
+            (self.tenant.closed_accounts, "Direct Posting", "Yes"),
+        ):
+            if number in numbers:
+                raise RefusedError(
+                    f"{field} must be equal to '{wanted}' in G/L Account: No.={number}. Current value is "
+                    f"'{'Yes' if wanted == 'No' else 'No'}'.",
+                    code="Application_FieldValidationException",
+                )
 
     def _vendor(self, number: str | None) -> str:
         if not number:
@@ -149,6 +198,15 @@ class Company:
             )
         return number
 
+    def _vendor_number(self, body: InvoiceChangeBody) -> str | None:
+        if body.vendor_id is None:
+            return body.vendor_number
+        by_id = {row_id("vendor", number): number for number in self.tenant.suppliers}
+        number = by_id.get(body.vendor_id.lower())
+        if number is None:
+            raise RefusedError("The vendor cannot be found.", code=DIALOG)
+        return number
+
     def _currency(self, code: str) -> str:
         """The API answers with the company's own currency where the table has an empty code."""
         if code and not self.tenant.knows_currency(code):
@@ -160,6 +218,11 @@ class Company:
             raise unrelated("No.", "Purchase Line", body.line_object_number, "G/L Account")
         if body.tax_code and body.tax_code not in self.tenant.tax_codes:
             raise unrelated("VAT Prod. Posting Group", "Purchase Line", body.tax_code, "VAT Product Posting Group")
+        if body.location_id is not None:
+            raise unrelated("Location Code", "Purchase Line", body.location_id, "Location")
+        defaults = self.tenant.default_dimensions.get(body.line_object_number, {})
+        added = self._dimensions(body.dimension_set_lines)
+        self._check_new(defaults, body.dimension_set_lines)
         return Line(
             account=body.line_object_number,
             quantity=body.quantity,
@@ -168,8 +231,17 @@ class Company:
             tax_code=body.tax_code or "",
             includes_tax=prices_include_tax,
             tax_percent=self.tenant.tax_codes.get(body.tax_code or "", Decimal(0)),
-            dimensions=self._dimensions(body.dimension_set_lines),
+            dimensions={**defaults, **added},
         )
+
+    def _check_new(self, present: Mapping[str, str], added: Iterable[DimensionSetLineBody]) -> None:
+        """Page 30022 of the API adds no second line under a code; an account's default dimensions are there first."""
+        if any(line.code in present for line in added):
+            raise RefusedError(
+                "The dimension set line already exists. Check existing dimension set lines and the default dimension "
+                "set lines on the parent.",
+                code=DIALOG,
+            )
 
     def _dimensions(self, lines: Iterable[DimensionSetLineBody]) -> Mapping[str, str]:
         for line in lines:

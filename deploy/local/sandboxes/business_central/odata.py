@@ -1,19 +1,25 @@
-"""The little of OData that adapters use: `$filter` of `field eq 'text'` with `and`/`or`, `$select`, `$top`,
-`$skip`, `$expand`.
+"""The little of OData that adapters use: `$filter` of `field eq 'text'` (or a GUID) with `and`/`or`, `$select`, `$top`,
+`$skip`, `$expand` to any depth, and pages.
 
 Anything else is refused, as a typing error in an option would be.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy.local.sandboxes.business_central.refusals import RefusedError
 
 Row = Mapping[str, object]
 
-_OPTIONS = frozenset({"$filter", "$select", "$top", "$skip", "$expand", "$count", "$schemaversion", "tenant"})
-_COMPARISON = re.compile(r"\s*(?P<field>[A-Za-z][A-Za-z0-9]*)\s+eq\s+'(?P<text>(?:[^']|'')*)'\s*")
+_OPTIONS = frozenset(
+    {"$filter", "$select", "$top", "$skip", "$expand", "$count", "$schemaversion", "$skiptoken", "tenant"}
+)
+_GUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_COMPARISON = re.compile(
+    rf"\s*(?P<field>[A-Za-z][A-Za-z0-9]*)\s+eq\s+(?:'(?P<text>(?:[^']|'')*)'|(?P<guid>{_GUID}))\s*"
+)
+_NAME = re.compile(r"\s*(?P<name>[A-Za-z][A-Za-z0-9]*)\s*")
 _CONNECTIVE = re.compile(r"(and|or)(?=\s)")
 
 
@@ -46,12 +52,24 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Expansion:
+    """What to unfold, and what to unfold inside it: `lines($expand=dimensions)`."""
+
+    within: Mapping[str, "Expansion"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
+    """`skip` counts what the page before has shown too."""
+
     filter: Filter
     select: tuple[str, ...]
-    expand: tuple[str, ...]
+    expand: Expansion
     top: int | None
     skip: int
+
+
+Expanded = Callable[[Row, Expansion], Row]
 
 
 def read_query(options: Mapping[str, str]) -> Query:
@@ -62,9 +80,9 @@ def read_query(options: Mapping[str, str]) -> Query:
     return Query(
         filter=read_filter(options.get("$filter", "")),
         select=_names(options.get("$select", "")),
-        expand=_names(options.get("$expand", "")),
+        expand=read_expand(options.get("$expand", "")),
         top=_count(options, "$top"),
-        skip=_count(options, "$skip") or 0,
+        skip=(_count(options, "$skip") or 0) + (_count(options, "$skiptoken") or 0),
     )
 
 
@@ -78,11 +96,45 @@ def read_filter(text: str) -> Filter:
         match = _COMPARISON.match(text, position)
         if match is None:
             raise _unreadable(position, text)
-        groups[-1].append(Comparison(match["field"], match["text"].replace("''", "'")))
+        groups[-1].append(Comparison(match["field"], match["guid"] or match["text"].replace("''", "'")))
         position = match.end()
         if position == len(text):
-            return Filter(tuple(tuple(group) for group in groups))
+            return _checked(Filter(tuple(tuple(group) for group in groups)))
         position = _next(text, position, groups)
+
+
+def _checked(read: Filter) -> Filter:
+    """Source: MicrosoftDocs/dynamics365smb-devitpro-pb, webservices/odata-known-limitations.md."""
+    if len(read.groups) > 1 and len({each.field for group in read.groups for each in group}) > 1:
+        raise RefusedError("The 'OR' operator is not supported on distinct fields on an OData filter.")
+    return read
+
+
+def read_expand(text: str) -> Expansion:
+    """Raises `RefusedError`."""
+    expansion, rest = _expansion(text, 0) if text.strip() else (Expansion(), len(text))
+    if rest != len(text):
+        raise _unreadable(rest, text)
+    return expansion
+
+
+def _expansion(text: str, position: int) -> tuple[Expansion, int]:
+    within: dict[str, Expansion] = {}
+    while True:
+        match = _NAME.match(text, position)
+        if match is None:
+            raise _unreadable(position, text)
+        position = match.end()
+        inner = Expansion()
+        if text.startswith("($expand=", position):
+            inner, position = _expansion(text, position + len("($expand="))
+            if not text.startswith(")", position):
+                raise _unreadable(position, text)
+            position += 1
+        within[match["name"]] = inner
+        if not text.startswith(",", position):
+            return Expansion(within), position
+        position += 1
 
 
 def _next(text: str, position: int, groups: list[list[Comparison]]) -> int:
@@ -98,15 +150,24 @@ def _unreadable(position: int, text: str) -> RefusedError:
     return RefusedError(f"Syntax error at position {position} in '{text}'.", code="BadRequest_NotFound")
 
 
-def rows_for(query: Query, rows: Sequence[Row], expanded: Callable[[Row, Sequence[str]], Row]) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next_skip` is where the next page begins, None on the last one."""
+
+    rows: Sequence[Row]
+    next_skip: int | None
+
+
+def page_of(query: Query, rows: Sequence[Row], expanded: Expanded, size: int) -> Page:
     """Raises `RefusedError` where the filter or `$select` names a property the rows don't have."""
     if rows:
         _check_names(query, rows[0])
-    found = [row for row in rows if query.filter.holds(row)][query.skip :]
-    return [shaped(query, row, expanded) for row in found[: query.top]]
+    found = [row for row in rows if query.filter.holds(row)][query.skip :][: query.top]
+    more = query.skip + size if len(found) > size else None
+    return Page([shaped(query, row, expanded) for row in found[:size]], more)
 
 
-def shaped(query: Query, row: Row, expanded: Callable[[Row, Sequence[str]], Row]) -> Row:
+def shaped(query: Query, row: Row, expanded: Expanded) -> Row:
     kept = {name: row[name] for name in row if not query.select or name in query.select or name.startswith("@")}
     return {**kept, **expanded(row, query.expand)}
 

@@ -1,12 +1,15 @@
 """One operation on one company: what it carries, and what it does when it is applied."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from yarl import URL
 
 from deploy.local.sandboxes.answers import Answer, json_answer
 from deploy.local.sandboxes.business_central import odata, tables
 from deploy.local.sandboxes.business_central.bodies import (
+    DimensionChangeBody,
     DimensionSetLineBody,
     InvoiceBody,
     InvoiceChangeBody,
@@ -14,8 +17,8 @@ from deploy.local.sandboxes.business_central.bodies import (
     read_body,
 )
 from deploy.local.sandboxes.business_central.company import Company
-from deploy.local.sandboxes.business_central.invoices import Invoice
-from deploy.local.sandboxes.business_central.odata import Query, Row
+from deploy.local.sandboxes.business_central.invoices import Invoice, Line
+from deploy.local.sandboxes.business_central.odata import Expansion, Query, Row
 from deploy.local.sandboxes.business_central.refusals import RefusedError
 from deploy.local.sandboxes.business_central.routes import Operation, Place
 from deploy.local.sandboxes.exchange import Verdict
@@ -26,20 +29,23 @@ Hides = Callable[[str, datetime], bool]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request inside a company. `if_match` is the header, None without one; `body` is what its JSON
-    held."""
+    """A request inside a company. `if_match` is the header, None without one; `body` is what its JSON held; `url` is
+    what a following page is named after."""
 
     place: Place
     query: Query
     body: object
     if_match: str | None
+    url: URL = field(default_factory=URL)
 
 
 class Desk:
-    """Applies calls to one company. `hides` says which invoices look-ups don't see just now."""
+    """Applies calls to one company. `hides` says which invoices look-ups don't see just now; `page_size` is how many
+    rows an answer holds at the most."""
 
     def __init__(self, company: Company, hides: Hides) -> None:
         self.company = company
+        self.page_size = LARGEST_PAGE
         self._hides = hides
         self._operations: dict[Operation, Callable[[Call], Verdict]] = {
             "company": self._company,
@@ -54,6 +60,7 @@ class Desk:
             "add_line": self._add_line,
             "line_dimensions": self._line_dimensions,
             "add_dimension": self._add_dimension,
+            "change_dimension": self._change_dimension,
         }
 
     def apply(self, call: Call, _: int) -> Verdict:
@@ -68,7 +75,7 @@ class Desk:
 
     def _table(self, call: Call) -> Verdict:
         rows = tables.TABLES[call.place.table](self.company.tenant)
-        return Verdict(_collection(odata.rows_for(call.query, rows, self._expanded_dimension)))
+        return Verdict(self._collection(call, rows, self._expanded_dimension))
 
     def _create(self, call: Call) -> Verdict:
         invoice = self.company.draft(read_body(InvoiceBody, call.body))
@@ -80,7 +87,7 @@ class Desk:
             for each in self.company.invoices(call.query.filter.only_of("vendorInvoiceNumber"))
             if not self._hides(each.vendor_invoice_number, each.modified_at)
         ]
-        return Verdict(_collection(odata.rows_for(call.query, seen, self._expanded_invoice)))
+        return Verdict(self._collection(call, seen, self._expanded_invoice))
 
     def _get(self, call: Call) -> Verdict:
         return Verdict(self._entity(self.company.invoice(call.place.id), call.query))
@@ -101,7 +108,7 @@ class Desk:
 
     def _lines(self, call: Call) -> Verdict:
         lines = self.company.invoice(call.place.id).wire_lines()
-        return Verdict(_collection(odata.rows_for(call.query, lines, self._expanded_line)))
+        return Verdict(self._collection(call, lines, self._expanded_line))
 
     def _add_line(self, call: Call) -> Verdict:
         invoice = self.company.add_line(call.place.id, read_body(LineBody, call.body))
@@ -109,46 +116,81 @@ class Desk:
 
     def _line_dimensions(self, call: Call) -> Verdict:
         _, line = self.company.invoice_of_line(call.place.id)
-        return Verdict(_collection(self.company.dimension_lines(line)))
+        return Verdict(self._collection(call, _dimensions_of(line), _plain))
 
     def _add_dimension(self, call: Call) -> Verdict:
         body = read_body(DimensionSetLineBody, call.body)
         self.company.add_dimension(call.place.id, body)
-        return Verdict(json_answer({"code": body.code, "valueCode": body.value_code}, 201))
+        return Verdict(json_answer(tables.dimension_set_line(body.code, body.value_code, call.place.id), 201))
+
+    def _change_dimension(self, call: Call) -> Verdict:
+        _, line = self.company.invoice_of_line(call.place.id)
+        here = {str(row["id"]): str(row["@odata.etag"]) for row in _dimensions_of(line)}
+        _check_version(call, here.get(call.place.inner.lower(), ""))
+        body = read_body(DimensionChangeBody, call.body)
+        code = self.company.change_dimension(call.place.id, call.place.inner, body)
+        return Verdict(json_answer(tables.dimension_set_line(code, body.value_code, call.place.id)))
 
     def _check_etag(self, call: Call) -> None:
-        """PATCH and DELETE must say which version they mean; `*` means any."""
-        if call.if_match is None:
-            message = "Could not validate the client concurrency token required by the service."
-            raise RefusedError(message, code="BadRequest_InvalidToken", status=428)
-        if call.if_match not in {"*", self.company.invoice(call.place.id).etag}:
-            raise RefusedError("Another user has already changed the record.", code="Request_EntityChanged", status=412)
+        _check_version(call, self.company.invoice(call.place.id).etag)
+
+    def _collection(self, call: Call, rows: Sequence[Row], expanded: odata.Expanded) -> Answer:
+        page = odata.page_of(call.query, rows, expanded, self.page_size)
+        content: dict[str, object] = {"value": list(page.rows)}
+        if page.next_skip is not None:
+            content["@odata.nextLink"] = str(call.url.update_query({"$skiptoken": str(page.next_skip)}))
+        return json_answer(content)
 
     def _entity(self, invoice: Invoice, query: Query, status: int = 200) -> Answer:
         return json_answer(odata.shaped(query, invoice.wire(), self._expanded_invoice), status)
 
-    def _expanded_invoice(self, row: Row, names: Sequence[str]) -> Row:
-        _check_expand(names, "purchaseInvoiceLines")
-        return {"purchaseInvoiceLines": self.company.invoice(str(row["id"])).wire_lines()} if names else {}
+    def _expanded_invoice(self, row: Row, expansion: Expansion) -> Row:
+        inside = _only(expansion, "purchaseInvoiceLines")
+        if inside is None:
+            return {}
+        lines = self.company.invoice(str(row["id"])).wire_lines()
+        return {"purchaseInvoiceLines": [{**line, **self._expanded_line(line, inside)} for line in lines]}
 
-    def _expanded_line(self, row: Row, names: Sequence[str]) -> Row:
-        _check_expand(names, "dimensionSetLines")
+    def _expanded_line(self, row: Row, expansion: Expansion) -> Row:
+        if _only(expansion, "dimensionSetLines") is None:
+            return {}
         _, line = self.company.invoice_of_line(str(row["id"]))
-        return {"dimensionSetLines": self.company.dimension_lines(line)} if names else {}
+        return {"dimensionSetLines": _dimensions_of(line)}
 
-    def _expanded_dimension(self, row: Row, names: Sequence[str]) -> Row:
-        _check_expand(names, "dimensionValues")
-        dimension = self.company.tenant.dimension(str(row.get("code"))) if names else None
-        return {"dimensionValues": tables.values_of(dimension)} if dimension else {}
+    def _expanded_dimension(self, row: Row, expansion: Expansion) -> Row:
+        if _only(expansion, "dimensionValues") is None:
+            return {}
+        dimension = self.company.tenant.dimension(str(row.get("code")))
+        return {"dimensionValues": tables.values_of(dimension) if dimension else []}
 
 
 CARRYING: frozenset[Operation] = frozenset({"create_invoice", "change_invoice", "add_line", "post_invoice"})
 
+LARGEST_PAGE = 20_000
+"""Rows; operational limits page."""
 
-def _collection(rows: Sequence[Row]) -> Answer:
-    return json_answer({"value": list(rows)})
+
+def _check_version(call: Call, etag: str) -> None:
+    """PATCH and DELETE must say which version they mean; `*` means any."""
+    if call.if_match is None:
+        message = "Could not validate the client concurrency token required by the service."
+        raise RefusedError(message, code="BadRequest_InvalidToken", status=428)
+    if call.if_match not in {"*", etag}:
+        raise RefusedError("Another user has already changed the record.", code="Request_EntityChanged", status=412)
 
 
-def _check_expand(names: Sequence[str], known: str) -> None:
-    if any(name != known for name in names):
-        raise RefusedError(f"Could not find a property named '{names[0]}' on this type.")
+def _dimensions_of(line: Line) -> list[Row]:
+    return [tables.dimension_set_line(code, value, line.id) for code, value in line.dimensions.items()]
+
+
+def _plain(_: Row, expansion: Expansion) -> Row:
+    _only(expansion, "")
+    return {}
+
+
+def _only(expansion: Expansion, known: str) -> Expansion | None:
+    """What is to be unfolded inside the one part there is; None where the part itself is not asked for."""
+    unknown = [name for name in expansion.within if name != known]
+    if unknown:
+        raise RefusedError(f"Could not find a property named '{unknown[0]}' on this type.")
+    return expansion.within.get(known)

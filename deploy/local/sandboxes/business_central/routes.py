@@ -21,13 +21,15 @@ Operation = Literal[
     "add_line",
     "line_dimensions",
     "add_dimension",
+    "change_dimension",
 ]
 
 _GUID = r"(?P<id>[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
 _COMPANY = re.compile(
-    r"/v2\.0/(?P<tenant>[^/]+)/(?P<environment>[^/]+)/api/v2\.0"
+    r"/v2\.0/(?:(?P<tenant>[^/]+)/)?(?P<environment>[^/]+)/api/v2\.0"
     r"/companies\((?P<company>[^)]*)\)(?:/(?P<rest>.*))?"
 )
+BATCH = re.compile(r"(?P<root>/v2\.0/(?:[^/]+/)?[^/]+/api/v2\.0)/\$batch")
 _INVOICE = rf"purchaseInvoices\({_GUID}\)"
 _LINE = rf"purchaseInvoiceLines\({_GUID}\)"
 _ROUTES: tuple[tuple[str, re.Pattern[str], Operation], ...] = (
@@ -42,19 +44,22 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Operation], ...] = (
     ("POST", re.compile(rf"{_INVOICE}/purchaseInvoiceLines"), "add_line"),
     ("GET", re.compile(rf"{_LINE}/dimensionSetLines"), "line_dimensions"),
     ("POST", re.compile(rf"{_LINE}/dimensionSetLines"), "add_dimension"),
+    ("PATCH", re.compile(rf"{_LINE}/dimensionSetLines\({_GUID.replace('<id>', '<inner>')}\)"), "change_dimension"),
     ("GET", re.compile("|".join(TABLES)), "table"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`id` is the GUID in the path where there is one; `table` the table's name."""
+    """`id` is the GUID in the path where there is one, `inner` the one of its part; `table` the table's name. The
+    tenant may be left out of the path: then the token alone says whose it is."""
 
     tenant_id: str
     environment: str
     company_id: str
     operation: Operation
     id: str = ""
+    inner: str = ""
     table: str = ""
 
     @property
@@ -75,11 +80,12 @@ def place_of(method: str, path: str) -> Place:
     for verb, found, operation in here:
         if verb == method:
             return Place(
-                match["tenant"],
+                match["tenant"] or "",
                 match["environment"],
                 match["company"],
                 operation,
                 id=found.groupdict().get("id") or "",
+                inner=found.groupdict().get("inner") or "",
                 table=rest if operation == "table" else "",
             )
     raise RefusedError(f"'{method}' requests are not allowed here.", code="BadRequest_MethodNotAllowed", status=405)

@@ -1,16 +1,11 @@
 """The company's small tables as API rows: what `connector test` reads."""
 
 from collections.abc import Callable, Mapping, Sequence
-from uuid import NAMESPACE_URL, uuid5
 
 from deploy.local.sandboxes.business_central.company import month_starts
 from deploy.local.sandboxes.business_central.odata import Row
+from deploy.local.sandboxes.business_central.rows import row_id
 from deploy.local.sandboxes.tenants import BusinessCentralTenant, Dimension
-
-
-def row_id(*parts: str) -> str:
-    """The same row has the same GUID after every start."""
-    return str(uuid5(NAMESPACE_URL, "/".join(parts)))
 
 
 def company(tenant: BusinessCentralTenant) -> Row:
@@ -44,8 +39,8 @@ def accounts(tenant: BusinessCentralTenant) -> list[Row]:
             "number": number,
             "displayName": f"Account {number}",
             "accountType": "Posting",
-            "blocked": False,
-            "directPosting": True,
+            "blocked": number in tenant.blocked_accounts,
+            "directPosting": number not in tenant.closed_accounts,
         }
         for number in tenant.accounts
     ]
@@ -72,6 +67,21 @@ def values_of(dimension: Dimension) -> list[Row]:
         }
         for value in dimension.values
     ]
+
+
+def dimension_set_line(code: str, value: str, line_id: str) -> Row:
+    """A dimension of an invoice's line, as page 30022 of the API shows it."""
+    return {
+        "@odata.etag": f'W/"{row_id("dimension set line", line_id, code, value)}"',
+        "id": row_id("dimension", code),
+        "code": code,
+        "parentId": line_id,
+        "parentType": "Purchase Invoice Line",
+        "displayName": code,
+        "valueId": row_id("dimension", code, value),
+        "valueCode": value,
+        "valueDisplayName": value,
+    }
 
 
 def tax_groups(tenant: BusinessCentralTenant) -> list[Row]:
