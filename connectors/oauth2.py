@@ -1,6 +1,7 @@
 """OAuth 2.0 client credentials: one cached token of one organisation, renewed before it ends, one renewal at a time.
 
-Facts: RFC 6749 sections 4.4 (the grant) and 5.2 (errors).
+Facts: RFC 6749 sections 4.4 (the grant), 5.1 (`expires_in`) and 5.2 (errors). Entra's tokens last 60 to 90 minutes,
+and 24 hours at the most (Microsoft Learn, "Configurable token lifetimes").
 """
 
 import asyncio
@@ -22,8 +23,11 @@ from connectors.http import (
     retry_after_from,
 )
 
+_GUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _RENEW_BEFORE_SECONDS = 300
 _SHORTEST_LIFE_SECONDS = 30
+_USUAL_LIFE_SECONDS = 3600
+_LONGEST_LIFE_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,18 @@ class TokenSource:
         self._clock = clock
         self._renewing = asyncio.Lock()
         self._token: AccessToken | None = None
+        self._renewals = 0
+        self._latest: AccessToken | NotSent | Unavailable | None = None
 
     async def token(self) -> AccessToken | NotSent | Unavailable:
         current = self._usable()
         if current is not None:
             return current
+        seen = self._renewals
         async with self._renewing:
-            # Whoever waited for the lock finds the token that the one before fetched.
+            # Whoever waited for the lock takes what the one before was told, a refusal too.
+            if self._latest is not None and self._renewals != seen:
+                return self._latest
             return self._usable() or await self._renew()
 
     def forget(self, refused: AccessToken) -> None:
@@ -76,8 +85,9 @@ class TokenSource:
     async def _renew(self) -> AccessToken | NotSent | Unavailable:
         asked_at = self._clock()
         answer = await self._http.send(_token_request(self._credentials))
-        token = _token_from(answer, asked_at)
+        token = _token_from(answer, asked_at, self._credentials.client_id)
         self._token = token if isinstance(token, AccessToken) else None
+        self._latest, self._renewals = token, self._renewals + 1
         return token
 
 
@@ -92,7 +102,9 @@ def _token_request(credentials: ClientCredentials) -> Request:
     return Request("POST", credentials.token_url, headers, urlencode(form).encode())
 
 
-def _token_from(answer: Answer | NotDelivered | Uncertain, asked_at: float) -> AccessToken | NotSent | Unavailable:
+def _token_from(
+    answer: Answer | NotDelivered | Uncertain, asked_at: float, client_id: str
+) -> AccessToken | NotSent | Unavailable:
     """Signing in carries no reimbursement, so whatever goes wrong on the way is `NotSent`."""
     if isinstance(answer, NotDelivered | Uncertain):
         return NotSent(f"Signing in failed: {answer.evidence}.")
@@ -101,24 +113,33 @@ def _token_from(answer: Answer | NotDelivered | Uncertain, asked_at: float) -> A
     if answer.status == HTTPStatus.OK:
         return _read_token(fields, asked_at) or NotSent("Signing in failed: the answer held no token.")
     if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return _refused(fields)
+        return _refused(fields, client_id)
     return NotSent(f"Signing in failed with HTTP {answer.status}.", retry_after_from(answer))
 
 
 def _read_token(fields: Mapping[str, object], asked_at: float) -> AccessToken | None:
-    value, life = fields.get("access_token"), fields.get("expires_in", 3600)
+    value = fields.get("access_token")
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,16384}", value):
         return None
-    seconds = float(life) if isinstance(life, int | str) and str(life).isdigit() else 3600.0
+    seconds = _life(fields.get("expires_in"))
     margin = min(_RENEW_BEFORE_SECONDS, seconds / 2)
     return AccessToken(value, asked_at + max(seconds - margin, min(seconds, _SHORTEST_LIFE_SECONDS)))
 
 
-def _refused(fields: Mapping[str, object]) -> Unavailable:
+def _life(stated: object) -> float:
+    """Seconds. What is no number counts as the usual life; a life longer than the longest is not believed."""
+    if not re.fullmatch(r"[0-9]{1,12}", str(stated)):
+        return _USUAL_LIFE_SECONDS
+    return min(float(str(stated)), _LONGEST_LIFE_SECONDS)
+
+
+def _refused(fields: Mapping[str, object], client_id: str) -> Unavailable:
     # error_description quotes identifiers of the directory; the code alone says enough.
     code = fields.get("error")
     named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else ""
+    # An application id is a GUID; whatever else was typed there may be the secret.
+    app = f" {client_id}" if re.fullmatch(_GUID, client_id) else ""
     return Unavailable(
-        f"The sign-in service refused the client id or secret{named}. Renew the app registration's secret and "
-        "configure the connector again."
+        f"The sign-in service refused the client id or secret{named}. Renew the client secret of the app "
+        f"registration{app} and configure the connector again."
     )

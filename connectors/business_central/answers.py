@@ -20,6 +20,7 @@ _NO_ACCESS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatu
 CLOSED_PERIOD = "closed_period"
 
 _OUTSIDE_ALLOWED_DATES = "within your range of allowed posting dates"
+_DIMENSION_EXISTS = "dimension set line already exists"
 _NO_SUCH_RECORD = "Internal_InvalidTableRelation"
 
 
@@ -43,6 +44,11 @@ def refused_write(answer: Answer, posting: Posting) -> NotSent | Rejected | Unav
 
 def refuses_the_item(answer: Answer) -> bool:
     return answer.status in _REFUSES_THE_ITEM
+
+
+def meets_default_dimensions(answer: Answer) -> bool:
+    """A dimension of ours stands on the line already, by the account's or the vendor's default (page 30022)."""
+    return refuses_the_item(answer) and _DIMENSION_EXISTS in _error(answer)[1]
 
 
 def _rejected(answer: Answer, posting: Posting) -> Rejected:

@@ -1,6 +1,8 @@
 """Calls to one company of Business Central: signed in, paced, and asked for English messages."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import quote, urlencode
@@ -18,8 +20,31 @@ Reply = Answer | Uncertain | NotSent | Unavailable
 _REFERENCES_A_REQUEST = 20
 """Keeps the filter below 2,000 characters, which every proxy passes."""
 
+_MOST_CALLS = 100
+"""In one `$batch`; Microsoft Learn, "Operational limits"."""
+
 _MOST_PAGES = 20
 _NEXT = "@odata.nextLink"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCall:
+    """One call inside a `$batch`; `path` is inside the company."""
+
+    method: Literal["POST", "PATCH"]
+    path: str
+    content: Mapping[str, object]
+    etag: str | None = None
+
+    def wire(self, number: int, company: str) -> dict[str, object]:
+        headers = {"Content-Type": "application/json", **({"If-Match": self.etag} if self.etag is not None else {})}
+        return {
+            "id": str(number),
+            "method": self.method,
+            "url": f"{company}/{self.path}",
+            "headers": headers,
+            "body": self.content,
+        }
 
 
 class CompanyApi:
@@ -43,6 +68,36 @@ class CompanyApi:
         headers = {"If-Match": etag} if etag is not None else {}
         body = json_body(content) if content is not None else None
         return await self._signed(method, f"{self._url}/{path}", headers, body, permit)
+
+    async def batch(
+        self, calls: Sequence[BatchCall], permit: Permit
+    ) -> list[Answer] | Uncertain | NotSent | Unavailable:
+        """One answer for each call that was reached, in their order; a refusal is the last. A hundred calls a
+        request, each hundred whole or not at all (`Isolation: snapshot`). For drafts: doubt is `NotSent`."""
+        answers: list[Answer] = []
+        for start in range(0, len(calls), _MOST_CALLS):
+            part = await self._batch(calls[start : start + _MOST_CALLS], permit)
+            if not isinstance(part, list):
+                return part
+            answers += part
+            if not all(_is_success(answer) for answer in part):
+                break
+        return answers
+
+    async def _batch(
+        self, calls: Sequence[BatchCall], permit: Permit
+    ) -> list[Answer] | Uncertain | NotSent | Unavailable:
+        root, _, company = self._url.rpartition("/")
+        body = json_body({"requests": [call.wire(number, company) for number, call in enumerate(calls, start=1)]})
+        reply = await self._signed("POST", f"{root}/$batch", {"Isolation": "snapshot"}, body, permit)
+        if not isinstance(reply, Answer):
+            return reply
+        if reply.status != HTTPStatus.OK:
+            return refused_read(reply)
+        answers = _answers_in(json_of(reply))
+        if not answers or (len(answers) < len(calls) and _is_success(answers[-1])):
+            return NotSent("Business Central's answer to a batch was not readable.")
+        return answers
 
     async def read(self, path: str, **query: str) -> object | NotSent | Unavailable:
         """The JSON of one GET. `query` is without its `$`: `filter`, `select`."""
@@ -120,6 +175,24 @@ def _headers(token: AccessToken, extra: dict[str, str], body: bytes | None) -> d
         "Accept-Language": "en-US",
     }
     return common | extra | ({"Content-Type": "application/json"} if body is not None else {})
+
+
+def _is_success(answer: Answer) -> bool:
+    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _answers_in(content: object) -> list[Answer]:
+    """What stands inside the 200 of a `$batch`; empty where it has another form."""
+    responses = content.get("responses") if isinstance(content, Mapping) else None
+    if not isinstance(responses, list) or not all(isinstance(each, Mapping) for each in responses):
+        return []
+    if not all(isinstance(each.get("status"), int) for each in responses):
+        return []
+    return [Answer(each["status"], {}, _encoded(each.get("body"))) for each in responses]
+
+
+def _encoded(body: object) -> bytes:
+    return json.dumps(body, default=str).encode() if body is not None else b""
 
 
 def _unreadable(content: object) -> NotSent | Unavailable:

@@ -79,7 +79,8 @@ class BusinessCentralConnector:
         return {reference: _finding(reference, posted, currency) for reference in references}
 
     async def test(self) -> Sequence[Problem] | NotSent | Unavailable:
-        return await problems(self._api, self._mapping)
+        today = self._now(ZoneInfo(self._settings.time_zone)).date()
+        return await problems(self._api, self._mapping, today)
 
     async def close(self) -> None:
         await self._http.close()

@@ -8,8 +8,9 @@ drafts. So a draft may be left behind by a try that broke off, while money moves
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from connectors.business_central.answers import refused_write, refuses_the_item
-from connectors.business_central.api import CompanyApi
+from connectors.business_central.answers import meets_default_dimensions, refused_write, refuses_the_item
+from connectors.business_central.api import CompanyApi, Reply
+from connectors.business_central.dimensions import EXPANDED, DraftDimensions
 from connectors.business_central.documents import (
     Invoice,
     agrees,
@@ -40,6 +41,7 @@ class Delivery:
         self._posting = posting
         self._permit = permit
         self._currency = currency
+        self._has_dimensions = any(line.dimensions for line in posting.lines)
 
     async def run(self) -> PostOutcome:
         if not all(fits_a_json_number(line.amount) for line in self._posting.lines):
@@ -62,8 +64,9 @@ class Delivery:
         return posted if posted is not None else await self._delete_all(invoices)
 
     async def _create(self) -> PostOutcome:
-        content = invoice_payload(self._posting, self._currency)
-        reply = await self._api.write("POST", "purchaseInvoices", content=content, permit=self._permit)
+        reply = await self._draft(with_dimensions=True)
+        if isinstance(reply, Answer) and meets_default_dimensions(reply):
+            reply = await self._draft(with_dimensions=False)
         if isinstance(reply, Uncertain):
             return Unknown(f"Creating the invoice: {reply.evidence}.")
         if not isinstance(reply, Answer):
@@ -72,10 +75,25 @@ class Delivery:
             return await self._look_after_refusal(reply)
         if reply.status != HTTPStatus.CREATED:
             return refused_write(reply, self._posting)
-        draft = invoice_in(json_of(reply))
+        content = json_of(reply)
+        draft = invoice_in(content)
         if draft is None:
             return Unknown("Creating the invoice: the answer was not readable.")
-        return await self._check(draft)
+        return await self._complete(draft, content) if self._has_dimensions else await self._check(draft)
+
+    async def _draft(self, *, with_dimensions: bool) -> Reply:
+        path = f"purchaseInvoices?$expand={EXPANDED}" if self._has_dimensions else "purchaseInvoices"
+        content = invoice_payload(self._posting, self._currency, with_dimensions=with_dimensions)
+        return await self._api.write("POST", path, content=content, permit=self._permit)
+
+    async def _complete(self, draft: Invoice, content: object) -> PostOutcome:
+        completed = await DraftDimensions(self._api, self._posting, self._permit).complete(draft, content)
+        if isinstance(completed, Invoice):
+            return await self._check(completed)
+        if isinstance(completed, Rejected):
+            refusal = await self._settle_earlier()
+            return completed if refusal is None else refusal
+        return completed
 
     async def _check(self, draft: Invoice) -> PostOutcome:
         """Promise P5: nothing is posted whose total, currency or vendor differ from the reimbursement's."""

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from connectors.contract import Posting, PostingLine
-from connectors.erp_text import one_line
+from connectors.erp_text import one_line, text_with_day
 
 LONGEST_TEXT = 100
 """`description` of a purchase invoice line, in characters."""
@@ -41,7 +41,7 @@ def same_reference(one: str, other: str) -> bool:
     return one.upper() == other.upper()
 
 
-def invoice_payload(posting: Posting, company_currency: str) -> dict[str, object]:
+def invoice_payload(posting: Posting, company_currency: str, *, with_dimensions: bool = True) -> dict[str, object]:
     """The body of `POST /purchaseInvoices`, lines included.
 
     `currencyCode` stays empty for the company's own currency. Amounts are with tax: `pricesIncludeTax` keeps Business
@@ -55,7 +55,7 @@ def invoice_payload(posting: Posting, company_currency: str) -> dict[str, object
         "dueDate": max(posting.posting_date, posting.document_date).isoformat(),
         "currencyCode": "" if posting.currency == company_currency else posting.currency,
         "pricesIncludeTax": True,
-        "purchaseInvoiceLines": [_line(line) for line in posting.lines],
+        "purchaseInvoiceLines": [_line(line, with_dimensions) for line in posting.lines],
     }
 
 
@@ -64,9 +64,9 @@ def moved_to(posting: Posting, day: date) -> Posting:
     bookkeeper sees of an invoice in the ledger."""
     if day == posting.posting_date:
         return posting
-    original = f" (approved {posting.posting_date.isoformat()})"
-    kept = LONGEST_TEXT - len(original)
-    lines = tuple(replace(line, text=one_line(line.text, kept) + original) for line in posting.lines)
+    lines = tuple(
+        replace(line, text=text_with_day(line.text, posting.posting_date, LONGEST_TEXT)) for line in posting.lines
+    )
     return replace(posting, posting_date=day, lines=lines)
 
 
@@ -133,7 +133,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _line(line: PostingLine) -> dict[str, object]:
+def _line(line: PostingLine, with_dimensions: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "lineType": "Account",
         "lineObjectNumber": line.account,
@@ -143,7 +143,7 @@ def _line(line: PostingLine) -> dict[str, object]:
     }
     if line.tax_code is not None:
         fields["taxCode"] = line.tax_code
-    if line.dimensions:
+    if line.dimensions and with_dimensions:
         fields["dimensionSetLines"] = [{"code": code, "valueCode": value} for code, value in line.dimensions.items()]
     return fields
 

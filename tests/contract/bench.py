@@ -21,7 +21,7 @@ from connectors.contract import (
 )
 from deploy.local.sandboxes.client import Erp, SandboxProcess
 from deploy.local.sandboxes.ledger import LedgerLine
-from deploy.local.sandboxes.tenants import Tenants, sample_tenants
+from deploy.local.sandboxes.tenants import Dimension, Tenants, sample_tenants
 from tests.unit.connectors.samples import mapping as sample_mapping
 from tests.unit.connectors.samples import posting as sample_posting
 
@@ -30,6 +30,11 @@ FACTORIES: Mapping[Erp, ConnectorFactory] = {
     "business_central": business_central.factory,
 }
 _NUMBERS = count(1)
+_MORE_DIMENSIONS = (
+    Dimension(code="FORMÅL", values=("A", "B")),
+    Dimension(code="BÆRER", values=("1",)),
+    Dimension(code="TOM", values=()),
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,16 @@ async def xledger_bench(folder: Path) -> AsyncIterator[Bench]:
 
 @asynccontextmanager
 async def business_central_bench(folder: Path) -> AsyncIterator[Bench]:
-    (tenant,) = sample_tenants().business_central
+    (sample,) = sample_tenants().business_central
+    tenant = sample.model_copy(
+        update={
+            "accounts": (*sample.accounts, "7800", "7900"),
+            "blocked_accounts": ("7800",),
+            "closed_accounts": ("2930", "7900"),
+            "default_dimensions": {"7160": {"AVD": "30", "PROSJEKT": "P1"}},
+            "dimensions": (*sample.dimensions, *_MORE_DIMENSIONS),
+        }
+    )
     other = tenant.model_copy(
         update={
             "organization": "other",
@@ -160,7 +174,7 @@ async def business_central_bench(folder: Path) -> AsyncIterator[Bench]:
             )
             for each in tenants.business_central
         ]
-        carries = frozenset({"create_invoice", "post_invoice"})
+        carries = frozenset({"create_invoice", "batch", "post_invoice"})
         yield Bench("business_central", sandbox, accounts, "post_invoice", carries, "AVD")
 
 

@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.contract import NotSent, Posted, PostingLine, Rejected, Unavailable, Unknown
+from connectors.contract import Found, NotSent, Posted, Posting, PostingLine, Rejected, Unavailable, Unknown
 from connectors.hosts import AllowedHosts
 from connectors.http import HttpClient, Timeouts
 from connectors.oauth2 import AccessToken, ClientCredentials, TokenSource
 from deploy.local.sandboxes.faults import Action, FaultRule
 from tests.contract.bench import Bench, Permit
+from tests.unit.connectors.samples import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -102,7 +103,7 @@ async def test_a_rejected_post_leaves_no_draft(business_central: Bench) -> None:
     assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
 
 
-async def test_a_closed_period_is_named_with_the_days_that_are_open_and_leaves_no_draft(business_central: Bench) -> None:
+async def test_a_closed_period_is_named_with_the_open_days_and_leaves_no_draft(business_central: Bench) -> None:
     bench, posting = business_central, business_central.posting(posting_date=date(2025, 6, 1))
     before = (await bench.sandbox.requests()).get("delete_invoice", 0)
     outcome = await bench.connect().post(posting, Permit())
@@ -123,7 +124,7 @@ async def test_what_may_move_is_booked_on_the_first_open_day_with_the_approvals_
     assert isinstance(await bench.connect().post(posting, Permit()), Posted)
     (document,) = await bench.documents(posting)
     assert document.posting_date == date(2026, 1, 1)
-    assert document.lines[0].text == "å" * 77 + "… (approved 2025-12-20)"
+    assert document.lines[0].text == "å" * 80 + "… (orig. 2025-12-20)"
 
 
 async def test_what_may_move_stays_on_an_open_day_and_the_open_days_are_asked_for_once(business_central: Bench) -> None:
@@ -172,6 +173,158 @@ async def test_an_app_that_may_not_read_the_open_days_still_books(business_centr
     rule = FaultRule(action=Action.REFUSE_BEFORE, kind="generalLedgerSetup", status=status)
     await bench.sandbox.set_faults(rule)
     assert isinstance(await bench.connect().post(posting, Permit()), Posted)
+
+
+FOUR = {"AVD": "10", "PROSJEKT": "P2", "FORMÅL": "A", "BÆRER": "1"}
+
+
+async def arrived(bench: Bench) -> int:
+    """A batch counts once, whatever is inside."""
+    by_kind = await bench.sandbox.requests()
+    return sum(number for kind, number in by_kind.items() if kind not in {"add_dimension", "change_dimension"})
+
+
+def posting_with_dimensions(bench: Bench, *dimensions: dict[str, str], account: str = "7140") -> Posting:
+    lines = tuple(PostingLine(account, Decimal("10.00"), "Train", None, each) for each in dimensions)
+    return bench.posting(total=Decimal(10 * len(lines)), lines=lines)
+
+
+@pytest.mark.promise("P5")
+async def test_p5_every_dimension_of_every_line_arrives_in_three_requests(business_central: Bench) -> None:
+    bench, connector = business_central, business_central.connect()
+    posting = posting_with_dimensions(bench, FOUR, {"AVD": "20"}, {})
+    await connector.look_up([])
+    before = await arrived(bench)
+    assert isinstance(await connector.post(posting, Permit()), Posted)
+    assert await arrived(bench) == before + 3
+    (document,) = await bench.documents(posting)
+    assert [dict(line.dimensions) for line in document.lines] == [FOUR, {"AVD": "20"}, {}]
+
+
+@pytest.mark.promise("P5")
+async def test_p5_default_dimensions_of_an_account_give_way_to_the_lines_own(business_central: Bench) -> None:
+    bench, connector = business_central, business_central.connect()
+    posting = posting_with_dimensions(bench, FOUR, {"FORMÅL": "B"}, account="7160")
+    await connector.look_up([])
+    before = await arrived(bench)
+    assert isinstance(await connector.post(posting, Permit()), Posted)
+    assert await arrived(bench) == before + 6
+    (document,) = await bench.documents(posting)
+    kept = {"AVD": "30", "PROSJEKT": "P1"}
+    assert [dict(line.dimensions) for line in document.lines] == [FOUR, {**kept, "FORMÅL": "B"}]
+
+
+@pytest.mark.promise("P5")
+async def test_p5_dimensions_that_a_deep_insert_leaves_out_are_added_a_hundred_calls_at_once(
+    business_central: Bench,
+) -> None:
+    bench, connector = business_central, business_central.connect()
+    posting = posting_with_dimensions(bench, *([FOUR] * 30))
+    await bench.sandbox.change_settings(leaves_out_dimensions=True)
+    before = (await bench.sandbox.requests()).get("batch", 0)
+    outcome = await connector.post(posting, Permit())
+    await bench.sandbox.change_settings(leaves_out_dimensions=False)
+    assert isinstance(outcome, Posted)
+    assert (await bench.sandbox.requests())["batch"] == before + 2
+    (document,) = await bench.documents(posting)
+    assert [dict(line.dimensions) for line in document.lines] == [FOUR] * 30
+
+
+async def test_a_refusal_inside_a_batch_rejects_the_item_and_leaves_no_draft(business_central: Bench) -> None:
+    bench, connector = business_central, business_central.connect()
+    posting = posting_with_dimensions(bench, {"AVD": "10"}, {"AVD": "nowhere"})
+    await bench.sandbox.change_settings(leaves_out_dimensions=True)
+    before = (await bench.sandbox.requests()).get("delete_invoice", 0)
+    outcome = await connector.post(posting, Permit())
+    await bench.sandbox.change_settings(leaves_out_dimensions=False)
+    assert isinstance(outcome, Rejected)
+    assert "nowhere" in outcome.message
+    assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
+    assert await drafts_and_documents(bench, posting.reference) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [
+        ("create_invoice", Action.CUT_AFTER),
+        ("batch", Action.CUT_BEFORE),
+        ("batch", Action.CUT_AFTER),
+        ("batch", Action.TRUNCATE),
+        ("post_invoice", Action.CUT_BEFORE),
+        ("post_invoice", Action.CUT_AFTER),
+        ("get_invoice", Action.CUT_AFTER),
+    ],
+)
+async def test_an_attempt_that_breaks_off_anywhere_is_finished_by_the_next_and_never_doubled(
+    business_central: Bench, kind: str, action: Action
+) -> None:
+    bench = business_central
+    posting = posting_with_dimensions(bench, FOUR, account="7160")
+    await bench.sandbox.set_faults(FaultRule(action=action, kind=kind))
+    outcome = await bench.connect().post(posting, Permit())
+    assert isinstance(outcome, NotSent | Unknown)
+    await bench.sandbox.set_faults()
+    # A new connector, as in the process that takes over.
+    again = await bench.connect().post(replace(posting, attempt=2), Permit())
+    assert isinstance(again, Posted)
+    (document,) = await bench.documents(posting)
+    assert [dict(line.dimensions) for line in document.lines] == [FOUR]
+    assert isinstance(await bench.find(bench.connect(), posting), Found)
+
+
+async def test_the_check_tells_everything_that_is_wrong_at_once_and_writes_nothing(business_central: Bench) -> None:
+    bench = business_central
+    wrong = mapping(
+        expense_types={
+            "a": {"account": "9998", "tax_code": "77"},
+            "b": {"account": "7800"},
+            "c": {"account": "7900", "tax_code": "0"},
+        },
+        counter_account="2930",
+        claimants={"table": {"peer-1": "10023", "peer-2": "10040", "peer-3": "77777"}},
+        dimensions={"department": "AVD", "purpose": "NOWHERE", "empty": "TOM"},
+    )
+    await bench.sandbox.change_settings(open_from="2027-01-01", page_size=1)
+    try:
+        problems = await bench.connect(mapping=wrong).test()
+    finally:
+        await bench.sandbox.change_settings(open_from=None, page_size=20_000)
+    assert not isinstance(problems, NotSent | Unavailable)
+    told = {problem.subject: problem.message for problem in problems}
+    assert set(told) == {
+        *("account 9998", "account 7800", "account 7900", "vendor 10040", "vendor 77777"),
+        *("tax code 77", "dimension NOWHERE", "dimension TOM", "posting dates"),
+    }
+    assert "blocked" in told["account 7800"]
+    assert "no direct posting" in told["account 7900"]
+    assert "from 2027-01-01" in told["posting dates"]
+
+
+async def test_the_check_of_ten_thousand_claimants_asks_in_short_addresses(business_central: Bench) -> None:
+    bench = business_central
+    table = {f"peer-{number}": f"V{number:05}" for number in range(10_000)}
+    before = (await bench.sandbox.requests()).get("vendors", 0)
+    problems = await bench.connect(mapping=mapping(claimants={"table": table})).test()
+    assert not isinstance(problems, NotSent | Unavailable)
+    assert len(problems) == 10_000
+    assert (await bench.sandbox.requests())["vendors"] - before < 250
+
+
+@pytest.mark.parametrize(("status", "told"), [(401, "0b6a5f5e-9f53-4a53-8a39-5f0f2c7c0103"), (400, "client secret")])
+async def test_a_wrong_secret_names_the_app_whose_secret_is_to_be_renewed(
+    business_central: Bench, status: int, told: str
+) -> None:
+    bench = business_central
+    client_id = told if status == 401 else "pasted-into-the-wrong-field"
+    wrong = {"client_id": client_id, "client_secret": "pasted-secret"}
+    before = (await bench.sandbox.requests()).get("token", 0)
+    connector = bench.connect(credentials=wrong)
+    outcomes = await asyncio.gather(*(connector.look_up(["R-1"]) for _ in range(5)))
+    assert (await bench.sandbox.requests())["token"] == before + 1
+    for outcome in outcomes:
+        assert isinstance(outcome, Unavailable)
+        assert told in outcome.reason
+        assert "pasted" not in outcome.reason
 
 
 async def test_a_posted_invoice_whose_number_cannot_be_read_is_unknown(business_central: Bench) -> None:

@@ -35,7 +35,8 @@ _LARGEST_BODY = 16 * 1024 * 1024
 
 class Settings(BaseModel):
     """`token_seconds` is how long a new token lasts; `withdraw_tokens` ends all that were given out. `open_from` and
-    `open_to` stand for the tenants' own days, `page_size` is how many rows an answer holds at the most."""
+    `open_to` stand for the tenants' own days, `page_size` is how many rows an answer holds at the most.
+    `leaves_out_dimensions`: those inside the lines of a new invoice are not taken."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,6 +47,7 @@ class Settings(BaseModel):
     open_from: date | None = None
     open_to: date | None = None
     page_size: int = LARGEST_PAGE
+    leaves_out_dimensions: bool = False
 
 
 class BusinessCentral:
@@ -74,6 +76,7 @@ class BusinessCentral:
         days = {"open_from": self.settings.open_from, "open_to": self.settings.open_to}
         for company_id, desk in self._desks.items():
             desk.company.duplicates = self.settings.duplicates
+            desk.company.leaves_out_dimensions = self.settings.leaves_out_dimensions
             desk.page_size = self.settings.page_size
             given = {name: day for name, day in days.items() if day is not None}
             desk.company.tenant = self._tenants[company_id].model_copy(update=given)

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-
 from yarl import URL
 
 from deploy.local.sandboxes.answers import Answer, json_answer

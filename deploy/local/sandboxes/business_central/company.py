@@ -35,6 +35,7 @@ class Company:
     def __init__(self, tenant: BusinessCentralTenant) -> None:
         self.tenant = tenant
         self.duplicates: Duplicates = "refused_once_posted"
+        self.leaves_out_dimensions = False
         self._invoices: dict[str, Invoice] = {}
         self._ids_by_reference: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._ids_by_line: dict[str, str] = {}
@@ -118,7 +119,8 @@ class Company:
             raise not_found("Dimension Set Line")
         if body.code not in {None, code}:
             raise RefusedError('The "id" and "code" fields cannot be modified.', code=DIALOG)
-        self._set_dimensions(line_id, self._dimensions([DimensionSetLineBody(code=code, value_code=body.value_code)]))
+        self._check_dimension(code, body.value_code)
+        self._set_dimensions(line_id, {code: body.value_code})
         return code
 
     def _set_dimensions(self, line_id: str, dimensions: Mapping[str, str]) -> None:
@@ -221,8 +223,8 @@ class Company:
         if body.location_id is not None:
             raise unrelated("Location Code", "Purchase Line", body.location_id, "Location")
         defaults = self.tenant.default_dimensions.get(body.line_object_number, {})
-        added = self._dimensions(body.dimension_set_lines)
-        self._check_new(defaults, body.dimension_set_lines)
+        added = {} if self.leaves_out_dimensions else self._dimensions(body.dimension_set_lines)
+        self._check_new(defaults, () if self.leaves_out_dimensions else body.dimension_set_lines)
         return Line(
             account=body.line_object_number,
             quantity=body.quantity,

@@ -47,7 +47,14 @@ class Filter:
         is_named = all(any(each.field == field for each in group) for group in self.groups)
         return self.texts_of(field) if is_named else ()
 
-    def holds(self, row: Row) -> bool:
+    def kept(self, rows: Sequence[Row]) -> list[Row]:
+        """A list of texts for one field, which may be long, is compared as a set."""
+        if self.groups and all(len(group) == 1 for group in self.groups):
+            field, texts = self.groups[0][0].field, {group[0].text.casefold() for group in self.groups}
+            return [row for row in rows if str(row[field]).casefold() in texts]
+        return [row for row in rows if self._holds(row)]
+
+    def _holds(self, row: Row) -> bool:
         return not self.groups or any(all(each.holds(row) for each in group) for group in self.groups)
 
 
@@ -162,7 +169,7 @@ def page_of(query: Query, rows: Sequence[Row], expanded: Expanded, size: int) ->
     """Raises `RefusedError` where the filter or `$select` names a property the rows don't have."""
     if rows:
         _check_names(query, rows[0])
-    found = [row for row in rows if query.filter.holds(row)][query.skip :][: query.top]
+    found = query.filter.kept(rows)[query.skip :][: query.top]
     more = query.skip + size if len(found) > size else None
     return Page([shaped(query, row, expanded) for row in found[:size]], more)
 
