@@ -108,6 +108,7 @@ class BusinessCentral:
                     _check_credentials(grant, call.place, self._desk_of(call))
                 return await self._exchange.run(request, visit, partial(self._apply, read))
         except (TooManyAtOnceError, TooManyInWindowError):
+            self._exchange.visits.of_kind("over_limit").add(1)
             too_many = refusal(429, None, "Too many requests reached the service.")
             return self._exchange.refuse(visit, too_many, "too many requests")
         except RefusedError as error:
