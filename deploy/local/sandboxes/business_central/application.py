@@ -140,12 +140,13 @@ class BusinessCentral:
 async def _read(request: web.Request) -> Call | Batch:
     """The raw path, so that an encoded slash or bracket doesn't change what it names."""
     path = URL(request.path_qs, encoded=True).raw_path
-    content = read_json(await request.read())
+    raw = await request.read()
+    content = read_json(raw)
     batch = BATCH.fullmatch(path)
     if batch is not None and request.method == "POST":
         return read_batch(batch["root"], content, request.headers.get("Isolation", ""))
     place = place_of(request.method, path)
-    return Call(place, read_query(request.query), content, request.headers.get("If-Match"), request.url)
+    return Call(place, read_query(request.query), content, request.headers.get("If-Match"), request.url, raw)
 
 
 def _check_credentials(grant: Grant | None, place: Place, desk: Desk | None) -> None:

@@ -44,7 +44,12 @@ class _Body(BaseModel):
 
 
 class DimensionSetLineBody(_Body):
+    """The ids may come too; they must then be those of the codes. `parent_id` is not read: the path says it."""
+
+    id: Guid | None = None
     code: Code20
+    parent_id: Guid | None = None
+    value_id: Guid | None = None
     value_code: Code20
 
 
@@ -66,8 +71,15 @@ class LineBody(_Body):
     quantity: Number = Decimal(0)
     unit_cost: Number = Decimal(0)
     description: Annotated[str, StringConstraints(max_length=100)] = ""
+    description2: Annotated[str, StringConstraints(max_length=50)] = ""
     tax_code: Code20 | None = None
     dimension_set_lines: tuple[DimensionSetLineBody, ...] = ()
+
+
+class AttachmentBody(_Body):
+    parent_id: Guid
+    parent_type: Literal["Purchase Invoice"]
+    file_name: Annotated[str, StringConstraints(min_length=1, max_length=250)]
 
 
 class InvoiceChangeBody(_Body):

@@ -230,6 +230,7 @@ class Company:
             quantity=body.quantity,
             unit_cost=body.unit_cost,
             description=body.description,
+            description2=body.description2,
             tax_code=body.tax_code or "",
             includes_tax=prices_include_tax,
             tax_percent=self.tenant.tax_codes.get(body.tax_code or "", Decimal(0)),
@@ -248,6 +249,11 @@ class Company:
     def _dimensions(self, lines: Iterable[DimensionSetLineBody]) -> Mapping[str, str]:
         for line in lines:
             self._check_dimension(line.code, line.value_code)
+            if line.id not in {None, row_id("dimension", line.code)}:
+                raise RefusedError("The dimension field values do not match to a specific Dimension.", code=DIALOG)
+            if line.value_id not in {None, row_id("dimension", line.code, line.value_code)}:
+                message = 'The "valueId" does not match to a Dimension Value.'
+                raise RefusedError(message, code=DIALOG)
         return {line.code: line.value_code for line in lines}
 
     def _check_dimension(self, code: str, value: str) -> None:

@@ -27,6 +27,7 @@ class Line:
     tax_code: str
     tax_percent: Decimal
     dimensions: Mapping[str, str]
+    description2: str = ""
     includes_tax: bool = False
     id: str = field(default_factory=lambda: str(uuid4()))
 
@@ -116,6 +117,7 @@ class Invoice:
             "lineType": "Account",
             "lineObjectNumber": line.account,
             "description": line.description,
+            "description2": line.description2,
             "unitCost": line.unit_cost,
             "quantity": line.quantity,
             "taxCode": line.tax_code,

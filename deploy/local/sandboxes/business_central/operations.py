@@ -8,7 +8,9 @@ from yarl import URL
 
 from deploy.local.sandboxes.answers import Answer, json_answer
 from deploy.local.sandboxes.business_central import odata, tables
+from deploy.local.sandboxes.business_central.attachments import Attachments
 from deploy.local.sandboxes.business_central.bodies import (
+    AttachmentBody,
     DimensionChangeBody,
     DimensionSetLineBody,
     InvoiceBody,
@@ -30,13 +32,14 @@ Hides = Callable[[str, datetime], bool]
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request inside a company. `if_match` is the header, None without one; `body` is what its JSON held; `url` is
-    what a following page is named after."""
+    what a following page is named after; `raw` is the body itself, for what is no JSON."""
 
     place: Place
     query: Query
     body: object
     if_match: str | None
     url: URL = field(default_factory=URL)
+    raw: bytes = b""
 
 
 class Desk:
@@ -46,6 +49,7 @@ class Desk:
     def __init__(self, company: Company, hides: Hides) -> None:
         self.company = company
         self.page_size = LARGEST_PAGE
+        self._attachments = Attachments()
         self._hides = hides
         self._operations: dict[Operation, Callable[[Call], Verdict]] = {
             "company": self._company,
@@ -61,6 +65,10 @@ class Desk:
             "line_dimensions": self._line_dimensions,
             "add_dimension": self._add_dimension,
             "change_dimension": self._change_dimension,
+            "dimension_values": self._dimension_values,
+            "find_attachments": self._find_attachments,
+            "create_attachment": self._create_attachment,
+            "fill_attachment": self._fill_attachment,
         }
 
     def apply(self, call: Call, _: int) -> Verdict:
@@ -130,6 +138,26 @@ class Desk:
         body = read_body(DimensionChangeBody, call.body)
         code = self.company.change_dimension(call.place.id, call.place.inner, body)
         return Verdict(json_answer(tables.dimension_set_line(code, body.value_code, call.place.id)))
+
+    def _dimension_values(self, call: Call) -> Verdict:
+        rows = [
+            row for row in tables.dimension_values(self.company.tenant) if row["dimensionId"] == call.place.id.lower()
+        ]
+        return Verdict(self._collection(call, rows, _plain))
+
+    def _find_attachments(self, call: Call) -> Verdict:
+        return Verdict(self._collection(call, [each.wire() for each in self._attachments.all()], _plain))
+
+    def _create_attachment(self, call: Call) -> Verdict:
+        body = read_body(AttachmentBody, call.body)
+        self.company.invoice(body.parent_id)
+        return Verdict(json_answer(self._attachments.add(body).wire(), 201))
+
+    def _fill_attachment(self, call: Call) -> Verdict:
+        attachment = self._attachments.one(call.place.id)
+        _check_version(call, attachment.etag)
+        self._attachments.fill(attachment, call.raw)
+        return Verdict(Answer(status=204))
 
     def _check_etag(self, call: Call) -> None:
         _check_version(call, self.company.invoice(call.place.id).etag)

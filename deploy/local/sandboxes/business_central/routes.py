@@ -22,6 +22,10 @@ Operation = Literal[
     "line_dimensions",
     "add_dimension",
     "change_dimension",
+    "dimension_values",
+    "find_attachments",
+    "create_attachment",
+    "fill_attachment",
 ]
 
 _GUID = r"(?P<id>[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
@@ -45,6 +49,10 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Operation], ...] = (
     ("GET", re.compile(rf"{_LINE}/dimensionSetLines"), "line_dimensions"),
     ("POST", re.compile(rf"{_LINE}/dimensionSetLines"), "add_dimension"),
     ("PATCH", re.compile(rf"{_LINE}/dimensionSetLines\({_GUID.replace('<id>', '<inner>')}\)"), "change_dimension"),
+    ("GET", re.compile(rf"dimensions\({_GUID}\)/dimensionValues"), "dimension_values"),
+    ("GET", re.compile("attachments"), "find_attachments"),
+    ("POST", re.compile("attachments"), "create_attachment"),
+    ("PATCH", re.compile(rf"attachments\({_GUID}\)/attachmentContent"), "fill_attachment"),
     ("GET", re.compile("|".join(TABLES)), "table"),
 )
 
