@@ -250,6 +250,7 @@ async def test_a_refusal_inside_a_batch_rejects_the_item_and_leaves_no_draft(bus
         ("batch", Action.CUT_BEFORE),
         ("batch", Action.CUT_AFTER),
         ("batch", Action.TRUNCATE),
+        ("batch", Action.HTML),
         ("post_invoice", Action.CUT_BEFORE),
         ("post_invoice", Action.CUT_AFTER),
         ("get_invoice", Action.CUT_AFTER),
