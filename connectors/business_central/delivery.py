@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from connectors.business_central.answers import meets_default_dimensions, refused_write, refuses_the_item
 from connectors.business_central.api import CompanyApi, Reply
-from connectors.business_central.dimensions import EXPANDED, DraftDimensions
+from connectors.business_central.dimensions import DraftDimensions
 from connectors.business_central.documents import (
     Invoice,
     agrees,
@@ -75,19 +75,17 @@ class Delivery:
             return await self._look_after_refusal(reply)
         if reply.status != HTTPStatus.CREATED:
             return refused_write(reply, self._posting)
-        content = json_of(reply)
-        draft = invoice_in(content)
+        draft = invoice_in(json_of(reply))
         if draft is None:
             return Unknown("Creating the invoice: the answer was not readable.")
-        return await self._complete(draft, content) if self._has_dimensions else await self._check(draft)
+        return await self._complete(draft) if self._has_dimensions else await self._check(draft)
 
     async def _draft(self, *, with_dimensions: bool) -> Reply:
-        path = f"purchaseInvoices?$expand={EXPANDED}" if self._has_dimensions else "purchaseInvoices"
         content = invoice_payload(self._posting, self._currency, with_dimensions=with_dimensions)
-        return await self._api.write("POST", path, content=content, permit=self._permit)
+        return await self._api.write("POST", "purchaseInvoices", content=content, permit=self._permit)
 
-    async def _complete(self, draft: Invoice, content: object) -> PostOutcome:
-        completed = await DraftDimensions(self._api, self._posting, self._permit).complete(draft, content)
+    async def _complete(self, draft: Invoice) -> PostOutcome:
+        completed = await DraftDimensions(self._api, self._posting, self._permit).complete(draft)
         if isinstance(completed, Invoice):
             return await self._check(completed)
         if isinstance(completed, Rejected):

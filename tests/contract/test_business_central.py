@@ -190,13 +190,13 @@ def posting_with_dimensions(bench: Bench, *dimensions: dict[str, str], account: 
 
 
 @pytest.mark.promise("P5")
-async def test_p5_every_dimension_of_every_line_arrives_in_three_requests(business_central: Bench) -> None:
+async def test_p5_every_dimension_of_every_line_arrives_in_four_requests(business_central: Bench) -> None:
     bench, connector = business_central, business_central.connect()
     posting = posting_with_dimensions(bench, FOUR, {"AVD": "20"}, {})
     await connector.look_up([])
     before = await arrived(bench)
     assert isinstance(await connector.post(posting, Permit()), Posted)
-    assert await arrived(bench) == before + 3
+    assert await arrived(bench) == before + 4
     (document,) = await bench.documents(posting)
     assert [dict(line.dimensions) for line in document.lines] == [FOUR, {"AVD": "20"}, {}]
 
@@ -329,7 +329,7 @@ async def test_a_wrong_secret_names_the_app_whose_secret_is_to_be_renewed(
 
 
 async def test_a_posted_invoice_whose_number_cannot_be_read_is_unknown(business_central: Bench) -> None:
-    bench, posting = business_central, business_central.posting()
+    bench, posting = business_central, posting_with_dimensions(business_central, {})
     await bench.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, kind="get_invoice", status=500))
     assert isinstance(await bench.connect().post(posting, Permit()), Unknown)
     assert len(await bench.documents(posting)) == 1

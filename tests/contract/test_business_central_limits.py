@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest_asyncio
 
 from connectors.business_central.connector import BusinessCentralConnector
 from connectors.business_central.settings import read_settings
-from connectors.contract import Environment, NotSent, Posted
+from connectors.contract import Environment, NotSent, Posted, PostingLine
 from connectors.pacing import Pace
 from tests.contract.bench import Bench, Permit, business_central_bench
 from tests.unit.connectors.samples import mapping
@@ -36,7 +37,8 @@ def connect(bench: Bench, pace: Pace) -> BusinessCentralConnector:
 
 async def test_a_drain_never_exceeds_the_limits(limited: Bench) -> None:
     connector = connect(limited, Pace(requests=REQUESTS, seconds=SECONDS, concurrency=AT_ONCE))
-    postings = [limited.posting() for _ in range(ITEMS)]
+    line = PostingLine("7140", Decimal("1250.50"), "Train")
+    postings = [limited.posting(lines=(line,)) for _ in range(ITEMS)]
     outcomes = await asyncio.gather(*(connector.post(posting, Permit()) for posting in postings))
     assert all(isinstance(outcome, Posted) for outcome in outcomes)
     requests = await limited.sandbox.requests()
