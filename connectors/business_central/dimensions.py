@@ -3,11 +3,11 @@
 They travel inside the lines of the deep insert. Business Central adds no second line under a dimension's code, and an
 account's or vendor's default dimensions are there first: then the draft is made without ours, and they are added or
 changed by `$batch`. What the draft shows when it is read decides: deeper levels of a deep insert have been left out
-silently (microsoft/AL#5032), and the answer to a POST does not show what is inherited (`BillSink` of hotgluexyz's
-target-dynamics-bc, which reads and batches in the same way).
+silently (microsoft/AL#5032), and the answer to a POST does not show what is inherited.
 
 Sources: page 30022 "APIV2 - Dimension Set Lines" and #11158 of microsoft/ALAppExtensions, where they travel inside the
-lines; Microsoft Learn, "Using OData transactional $batch requests".
+lines; Microsoft Learn, "Using OData transactional $batch requests"; what version 26.0 answered to reading, adding and
+changing them: hotgluexyz/target-dynamics-bc, `__smoke-tests__/bill_create_test/fixtures/vcr.yaml`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -144,7 +144,7 @@ async def business_central_bench(folder: Path) -> AsyncIterator[Bench]:
             "accounts": (*sample.accounts, "7800", "7900"),
             "blocked_accounts": ("7800",),
             "closed_accounts": ("2930", "7900"),
-            "default_dimensions": {"7160": {"AVD": "30", "PROSJEKT": "P1"}},
+            "default_dimensions": {"7160": {"AVD": "30", "PROSJEKT": "P1"}, "10026": {"AVD": "30"}},
             "dimensions": (*sample.dimensions, *_MORE_DIMENSIONS),
         }
     )

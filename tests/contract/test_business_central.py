@@ -215,6 +215,14 @@ async def test_p5_default_dimensions_of_an_account_give_way_to_the_lines_own(bus
 
 
 @pytest.mark.promise("P5")
+async def test_p5_what_a_vendor_brings_along_gives_way_to_the_lines_own(business_central: Bench) -> None:
+    posting = replace(posting_with_dimensions(business_central, {"AVD": "10"}, {}), claimant="10026")
+    assert isinstance(await business_central.connect().post(posting, Permit()), Posted)
+    (document,) = await business_central.documents(posting)
+    assert [dict(line.dimensions) for line in document.lines] == [{"AVD": "10"}, {"AVD": "30"}]
+
+
+@pytest.mark.promise("P5")
 async def test_p5_dimensions_that_a_deep_insert_leaves_out_are_added_a_hundred_calls_at_once(
     business_central: Bench,
 ) -> None:

@@ -64,7 +64,8 @@ class XledgerTenant(_Books):
 
 class BusinessCentralTenant(_Books):
     """`tenant_id` is the Entra tenant; several companies may share one. The first two dimensions are the shortcut
-    dimensions. `closed_accounts` take no direct posting; `default_dimensions` is account → dimension code → value."""
+    dimensions. `closed_accounts` take no direct posting; `default_dimensions` is account or vendor → dimension code →
+    value, which every line inherits."""
 
     kind: Literal["business_central"] = "business_central"
     tenant_id: UUID
@@ -75,6 +76,9 @@ class BusinessCentralTenant(_Books):
     blocked_accounts: tuple[str, ...] = ()
     closed_accounts: tuple[str, ...] = ()
     default_dimensions: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+
+    def defaults_of(self, number: str) -> dict[str, str]:
+        return dict(self.default_dimensions.get(number, {}))
 
 
 Tenant = Annotated[XledgerTenant | BusinessCentralTenant, Field(discriminator="kind")]

@@ -87,7 +87,7 @@ class Company:
             currency=self._currency(body.currency_code),
             shortcuts=self._shortcuts(body),
             prices_include_tax=body.prices_include_tax,
-            lines=tuple(self._line(line, body.prices_include_tax) for line in body.purchase_invoice_lines),
+            lines=tuple(self._line(line, vendor, body.prices_include_tax) for line in body.purchase_invoice_lines),
         )
         return self._keep(invoice)
 
@@ -103,7 +103,9 @@ class Company:
 
     def add_line(self, invoice_id: str, body: LineBody) -> Invoice:
         invoice = self._changeable(invoice_id)
-        return self._keep(_changed(invoice, {"lines": (*invoice.lines, self._line(body, invoice.prices_include_tax))}))
+        return self._keep(
+            _changed(invoice, {"lines": (*invoice.lines, self._line(body, invoice.vendor, invoice.prices_include_tax))})
+        )
 
     def add_dimension(self, line_id: str, body: DimensionSetLineBody) -> None:
         _, line = self.invoice_of_line(line_id)
@@ -215,14 +217,14 @@ class Company:
             raise unrelated("Currency Code", "Purchase Header", code, "Currency")
         return code or self.tenant.company_currency
 
-    def _line(self, body: LineBody, prices_include_tax: bool) -> Line:
+    def _line(self, body: LineBody, vendor: str, prices_include_tax: bool) -> Line:
         if body.line_object_number not in self.tenant.accounts:
             raise unrelated("No.", "Purchase Line", body.line_object_number, "G/L Account")
         if body.tax_code and body.tax_code not in self.tenant.tax_codes:
             raise unrelated("VAT Prod. Posting Group", "Purchase Line", body.tax_code, "VAT Product Posting Group")
         if body.location_id is not None:
             raise unrelated("Location Code", "Purchase Line", body.location_id, "Location")
-        defaults = self.tenant.default_dimensions.get(body.line_object_number, {})
+        defaults = self.tenant.defaults_of(vendor) | self.tenant.defaults_of(body.line_object_number)
         added = {} if self.leaves_out_dimensions else self._dimensions(body.dimension_set_lines)
         self._check_new(defaults, () if self.leaves_out_dimensions else body.dimension_set_lines)
         return Line(
@@ -238,7 +240,7 @@ class Company:
         )
 
     def _check_new(self, present: Mapping[str, str], added: Iterable[DimensionSetLineBody]) -> None:
-        """Page 30022 of the API adds no second line under a code; an account's default dimensions are there first."""
+        """Page 30022 of the API adds no second line under a code; the default dimensions of account and vendor are there first."""
         if any(line.code in present for line in added):
             raise RefusedError(
                 "The dimension set line already exists. Check existing dimension set lines and the default dimension "
