@@ -66,6 +66,7 @@ class Delivery:
     async def _create(self) -> PostOutcome:
         reply = await self._draft(with_dimensions=True)
         if isinstance(reply, Answer) and meets_default_dimensions(reply):
+            # A deep insert that fails leaves nothing (OData 4.0, 11.4.2.2).
             reply = await self._draft(with_dimensions=False)
         if isinstance(reply, Uncertain):
             return Unknown(f"Creating the invoice: {reply.evidence}.")

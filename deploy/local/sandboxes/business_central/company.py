@@ -240,7 +240,7 @@ class Company:
         )
 
     def _check_new(self, present: Mapping[str, str], added: Iterable[DimensionSetLineBody]) -> None:
-        """Page 30022 of the API adds no second line under a code; the default dimensions of account and vendor are there first."""
+        """Page 30022 of the API adds no second line under a code, and what is inherited is there first."""
         if any(line.code in present for line in added):
             raise RefusedError(
                 "The dimension set line already exists. Check existing dimension set lines and the default dimension "
