@@ -115,6 +115,18 @@ async def test_a_closed_period_is_named_with_the_open_days_and_leaves_no_draft(b
     assert await drafts_and_documents(bench, posting.reference) == (1, 0)
 
 
+@pytest.mark.parametrize(("account", "told"), [("7800", "Blocked"), ("7900", "Direct Posting")])
+async def test_an_account_that_takes_no_posting_rejects_the_item_and_leaves_no_draft(
+    business_central: Bench, account: str, told: str
+) -> None:
+    posting = posting_with_dimensions(business_central, {}, account=account)
+    before = (await business_central.sandbox.requests()).get("delete_invoice", 0)
+    outcome = await business_central.connect().post(posting, Permit())
+    assert isinstance(outcome, Rejected)
+    assert told in outcome.message
+    assert (await business_central.sandbox.requests())["delete_invoice"] == before + 1
+
+
 async def test_what_may_move_is_booked_on_the_first_open_day_with_the_approvals_date_in_the_text(
     business_central: Bench,
 ) -> None:
