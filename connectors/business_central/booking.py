@@ -21,15 +21,21 @@ class Booking:
         if isinstance(chosen, NotSent):
             return chosen
         outcome = await Delivery(self._api, chosen, permit, currency).run()
-        if not _is_closed(outcome):
-            return outcome
+        if _is_closed(outcome) and posting.moves_to_open_period:
+            outcome = await self._move_on(posting, chosen, permit, currency, outcome)
+        return await self._explained(outcome)
+
+    async def _move_on(
+        self, posting: Posting, refused: Posting, permit: Permit, currency: str, outcome: PostOutcome
+    ) -> PostOutcome:
+        """Nothing is booked and the draft is gone. Where somebody closed the period since we asked, once more."""
         self._open_days.forget()
         fresh = await self._on_open_day(posting)
-        if isinstance(fresh, Posting) and fresh.posting_date != chosen.posting_date:
-            # Somebody closed the period since we asked. As a later attempt: a draft that stayed is looked for first.
-            again = replace(fresh, attempt=max(2, posting.attempt))
-            outcome = await Delivery(self._api, again, permit, currency).run()
-        return await self._explained(outcome)
+        if not isinstance(fresh, Posting) or fresh.posting_date == refused.posting_date:
+            return outcome
+        # As a later attempt, so that a draft that could not be deleted is looked for first.
+        again = replace(fresh, attempt=max(2, posting.attempt))
+        return await Delivery(self._api, again, permit, currency).run()
 
     async def _on_open_day(self, posting: Posting) -> Posting | NotSent:
         if not posting.moves_to_open_period:
