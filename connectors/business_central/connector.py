@@ -1,5 +1,6 @@
 """One organisation's link to one company in Business Central."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -54,6 +55,7 @@ class BusinessCentralConnector:
         self._open_days = OpenDaysReader(self._api)
         self._booking = Booking(self._api, self._open_days)
         self._currency: str | None = None
+        self._asking = asyncio.Lock()
 
     @property
     def limits(self) -> Limits:
@@ -86,7 +88,13 @@ class BusinessCentralConnector:
         await self._http.close()
 
     async def _company_currency(self) -> str | NotSent | Unavailable:
-        """Read once: a company's own currency cannot be changed after its first entry."""
+        """Read once, however many ask at once: a company's own currency cannot be changed after its first entry."""
+        if self._currency is not None:
+            return self._currency
+        async with self._asking:
+            return await self._read_currency()
+
+    async def _read_currency(self) -> str | NotSent | Unavailable:
         if self._currency is None:
             rows = await self._api.rows("companyInformation")
             if isinstance(rows, NotSent | Unavailable):

@@ -6,6 +6,7 @@ may say something else and has no page in API v2.0 ("Specify posting periods", M
 post itself has the last word. `accountingPeriods` (page 30086) are the fiscal ones, which refuse no posting.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,8 +52,14 @@ class OpenDaysReader:
         self._clock = clock
         self._kept: OpenDays | None = None
         self._read_at = 0.0
+        self._asking = asyncio.Lock()
 
     async def open_days(self) -> OpenDays | NotSent:
+        """One request, however many ask at once."""
+        async with self._asking:
+            return await self._current()
+
+    async def _current(self) -> OpenDays | NotSent:
         if self._kept is None or self._clock() - self._read_at >= _SECONDS_KEPT:
             read = await self._read()
             if isinstance(read, NotSent):

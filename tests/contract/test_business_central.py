@@ -142,9 +142,10 @@ async def test_what_may_move_is_booked_on_the_first_open_day_with_the_approvals_
 async def test_what_may_move_stays_on_an_open_day_and_the_open_days_are_asked_for_once(business_central: Bench) -> None:
     bench, connector = business_central, business_central.connect()
     before = (await bench.sandbox.requests()).get("generalLedgerSetup", 0)
-    for _ in range(3):
-        posting = bench.posting(moves_to_open_period=True)
-        assert isinstance(await connector.post(posting, Permit()), Posted)
+    postings = [bench.posting(moves_to_open_period=True) for _ in range(3)]
+    outcomes = await asyncio.gather(*(connector.post(posting, Permit()) for posting in postings))
+    assert all(isinstance(outcome, Posted) for outcome in outcomes)
+    for posting in postings:
         (document,) = await bench.documents(posting)
         assert (document.posting_date, document.lines[0].text) == (date(2026, 11, 20), "Train")
     assert (await bench.sandbox.requests())["generalLedgerSetup"] == before + 1
@@ -201,8 +202,7 @@ def posting_with_dimensions(bench: Bench, *dimensions: dict[str, str], account: 
     return bench.posting(total=Decimal(10 * len(lines)), lines=lines)
 
 
-@pytest.mark.promise("P5")
-async def test_p5_every_dimension_of_every_line_arrives_in_four_requests(business_central: Bench) -> None:
+async def test_every_dimension_of_every_line_arrives_in_four_requests(business_central: Bench) -> None:
     bench, connector = business_central, business_central.connect()
     posting = posting_with_dimensions(bench, FOUR, {"AVD": "20"}, {})
     await connector.look_up([])
@@ -213,8 +213,7 @@ async def test_p5_every_dimension_of_every_line_arrives_in_four_requests(busines
     assert [dict(line.dimensions) for line in document.lines] == [FOUR, {"AVD": "20"}, {}]
 
 
-@pytest.mark.promise("P5")
-async def test_p5_default_dimensions_of_an_account_give_way_to_the_lines_own(business_central: Bench) -> None:
+async def test_default_dimensions_of_an_account_give_way_to_the_lines_own(business_central: Bench) -> None:
     bench, connector = business_central, business_central.connect()
     posting = posting_with_dimensions(bench, FOUR, {"FORMÅL": "B"}, account="7160")
     await connector.look_up([])
@@ -226,16 +225,14 @@ async def test_p5_default_dimensions_of_an_account_give_way_to_the_lines_own(bus
     assert [dict(line.dimensions) for line in document.lines] == [FOUR, {**kept, "FORMÅL": "B"}]
 
 
-@pytest.mark.promise("P5")
-async def test_p5_what_a_vendor_brings_along_gives_way_to_the_lines_own(business_central: Bench) -> None:
+async def test_what_a_vendor_brings_along_gives_way_to_the_lines_own(business_central: Bench) -> None:
     posting = replace(posting_with_dimensions(business_central, {"AVD": "10"}, {}), claimant="10026")
     assert isinstance(await business_central.connect().post(posting, Permit()), Posted)
     (document,) = await business_central.documents(posting)
     assert [dict(line.dimensions) for line in document.lines] == [{"AVD": "10"}, {"AVD": "30"}]
 
 
-@pytest.mark.promise("P5")
-async def test_p5_dimensions_that_a_deep_insert_leaves_out_are_added_a_hundred_calls_at_once(
+async def test_dimensions_that_a_deep_insert_leaves_out_are_added_a_hundred_calls_at_once(
     business_central: Bench,
 ) -> None:
     bench, connector = business_central, business_central.connect()

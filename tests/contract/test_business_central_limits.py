@@ -43,6 +43,7 @@ async def test_a_drain_never_exceeds_the_limits(limited: Bench) -> None:
     assert all(isinstance(outcome, Posted) for outcome in outcomes)
     requests = await limited.sandbox.requests()
     assert "over_limit" not in requests
+    assert requests["companyInformation"] == requests["token"] == 1
     assert [requests[kind] for kind in ("create_invoice", "post_invoice", "get_invoice")] == [ITEMS] * 3
     assert sum(line.final for line in await limited.sandbox.ledger()) == ITEMS
 
