@@ -4,7 +4,6 @@ Facts: RFC 6749 sections 4.4 (the grant), 5.1 (`expires_in`) and 5.2 (errors). E
 and 24 hours at the most (Microsoft Learn, "Configurable token lifetimes").
 """
 
-import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from connectors.http import (
     json_of,
     retry_after_from,
 )
+from connectors.shared_answer import SharedAnswer
 
 _GUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _RENEW_BEFORE_SECONDS = 300
@@ -57,21 +57,11 @@ class TokenSource:
         self._http = http
         self._credentials = credentials
         self._clock = clock
-        self._renewing = asyncio.Lock()
         self._token: AccessToken | None = None
-        self._renewals = 0
-        self._latest: AccessToken | NotSent | Unavailable | None = None
+        self._asked: SharedAnswer[AccessToken | NotSent | Unavailable] = SharedAnswer()
 
     async def token(self) -> AccessToken | NotSent | Unavailable:
-        current = self._usable()
-        if current is not None:
-            return current
-        seen = self._renewals
-        async with self._renewing:
-            # Whoever waited for the lock takes what the one before was told, a refusal too.
-            if self._latest is not None and self._renewals != seen:
-                return self._latest
-            return self._usable() or await self._renew()
+        return self._usable() or await self._asked.of(self._renew)
 
     def forget(self, refused: AccessToken) -> None:
         """After a 401. A token that someone else has renewed in the meantime stays."""
@@ -87,7 +77,6 @@ class TokenSource:
         answer = await self._http.send(_token_request(self._credentials))
         token = _token_from(answer, asked_at, self._credentials.client_id)
         self._token = token if isinstance(token, AccessToken) else None
-        self._latest, self._renewals = token, self._renewals + 1
         return token
 
 

@@ -1,6 +1,5 @@
 """One organisation's link to one company in Business Central."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -29,6 +28,7 @@ from connectors.hosts import AllowedHosts
 from connectors.http import HttpClient, Timeouts
 from connectors.oauth2 import ClientCredentials, TokenSource
 from connectors.pacing import Pace
+from connectors.shared_answer import SharedAnswer
 
 _TOKEN_CONNECTIONS = 1
 
@@ -55,7 +55,7 @@ class BusinessCentralConnector:
         self._open_days = OpenDaysReader(self._api)
         self._booking = Booking(self._api, self._open_days)
         self._currency: str | None = None
-        self._asking = asyncio.Lock()
+        self._asked: SharedAnswer[str | NotSent | Unavailable] = SharedAnswer()
 
     @property
     def limits(self) -> Limits:
@@ -89,10 +89,7 @@ class BusinessCentralConnector:
 
     async def _company_currency(self) -> str | NotSent | Unavailable:
         """Read once, however many ask at once: a company's own currency cannot be changed after its first entry."""
-        if self._currency is not None:
-            return self._currency
-        async with self._asking:
-            return await self._read_currency()
+        return self._currency if self._currency is not None else await self._asked.of(self._read_currency)
 
     async def _read_currency(self) -> str | NotSent | Unavailable:
         if self._currency is None:

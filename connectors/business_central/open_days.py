@@ -6,7 +6,6 @@ may say something else and has no page in API v2.0 ("Specify posting periods", M
 post itself has the last word. `accountingPeriods` (page 30086) are the fiscal ones, which refuse no posting.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import date
 
 from connectors.business_central.api import CompanyApi
 from connectors.contract import NotSent, Unavailable
+from connectors.shared_answer import SharedAnswer
 
 SETUP = "generalLedgerSetup"
 
@@ -52,24 +52,23 @@ class OpenDaysReader:
         self._clock = clock
         self._kept: OpenDays | None = None
         self._read_at = 0.0
-        self._asking = asyncio.Lock()
+        self._asked: SharedAnswer[OpenDays | NotSent] = SharedAnswer()
 
     async def open_days(self) -> OpenDays | NotSent:
         """One request, however many ask at once."""
-        async with self._asking:
-            return await self._current()
-
-    async def _current(self) -> OpenDays | NotSent:
-        if self._kept is None or self._clock() - self._read_at >= _SECONDS_KEPT:
-            read = await self._read()
-            if isinstance(read, NotSent):
-                return read
-            self._kept, self._read_at = read, self._clock()
-        return self._kept
+        if self._kept is not None and self._clock() - self._read_at < _SECONDS_KEPT:
+            return self._kept
+        return await self._asked.of(self._refresh)
 
     def forget(self) -> None:
         """After a refusal: somebody has closed a period in the meantime."""
         self._kept = None
+
+    async def _refresh(self) -> OpenDays | NotSent:
+        read = await self._read()
+        if isinstance(read, OpenDays):
+            self._kept, self._read_at = read, self._clock()
+        return read
 
     async def _read(self) -> OpenDays | NotSent:
         rows = await self._api.rows(SETUP)
