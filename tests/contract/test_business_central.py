@@ -110,7 +110,7 @@ async def test_a_closed_period_is_named_with_the_open_days_and_leaves_no_draft(b
     assert isinstance(outcome, Rejected)
     assert outcome.code == "closed_period"
     assert "2025-06-01" in outcome.message
-    assert "from 2026-01-01 to 2027-12-31" in outcome.message
+    assert "from 2026-01-01 to 2035-12-31" in outcome.message
     assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
     assert await drafts_and_documents(bench, posting.reference) == (1, 0)
 
