@@ -54,7 +54,14 @@ class XledgerConnector:
         moves = mapping.posting_date == "first_open_date"
         self._enquiries = Enquiries(self._api, self._calendar, moves=moves)
         self._readiness = Readiness(self._api, self._calendar, mapping)
-        self._courier = Courier(pace, self._api.add_vouchers, self._taken, self._api.now, settings.concurrency)
+        self._courier = Courier(
+            pace,
+            self._api.add_vouchers,
+            self._taken,
+            self._api.now,
+            settings.concurrency,
+            settings.vouchers_per_request,
+        )
 
     @property
     def limits(self) -> Limits:

@@ -66,13 +66,22 @@ class SharedPermit:
 class Courier:
     """Carries the vouchers of one connector."""
 
-    def __init__(self, pace: Pace, send: Send, taken: Take, now: Callable[[], datetime], most_requests: int) -> None:
+    def __init__(
+        self,
+        pace: Pace,
+        send: Send,
+        taken: Take,
+        now: Callable[[], datetime],
+        most_requests: int,
+        most_vouchers: int = MOST_NODES,
+    ) -> None:
         """`send` makes one request, within the pace; `taken` is the outcome of a voucher whose rows were all added."""
         self._pace = pace
         self._send = send
         self._taken = taken
         self._now = now
         self._most_requests = most_requests
+        self._most_vouchers = most_vouchers
         self._waiting: deque[Parcel] = deque()
         self._rounds: set[asyncio.Task[None]] = set()
 
@@ -99,7 +108,7 @@ class Courier:
         try:
             while self._waiting:
                 async with self._pace:
-                    parcels = load(self._waiting)
+                    parcels = load(self._waiting, self._most_vouchers)
                     if parcels:
                         await self._deliver(parcels)
         except Exception as error:  # noqa: BLE001  # see above
@@ -138,10 +147,10 @@ class Courier:
         return refused or Unknown("Adding the voucher: the answer does not name every row.")
 
 
-def load(waiting: deque[Parcel]) -> list[Parcel]:
+def load(waiting: deque[Parcel], most: int = MOST_NODES) -> list[Parcel]:
     """Takes the next parcels that go in one mutation, oldest first; those that were given up are dropped."""
     loaded: list[Parcel] = []
-    while waiting:
+    while waiting and len(loaded) < most:
         if waiting[0].is_given_up:
             waiting.popleft()
         elif _goes_along(waiting[0], loaded):

@@ -106,6 +106,14 @@ async def test_no_mutation_has_more_than_500_rows_and_no_voucher_is_spread_over_
     assert xledger.requests == [166, 34], "three rows each"
 
 
+async def test_no_more_travel_together_than_the_configuration_says() -> None:
+    xledger = Xledger()
+    pace = Pace(requests=1_000_000, seconds=5, concurrency=1)
+    by = Courier(pace, xledger.send, taken, lambda: datetime.now(UTC), 1, most_vouchers=2)
+    await send_all(by, [posting(f"R-{number}") for number in range(5)])
+    assert xledger.requests == [2, 2, 1]
+
+
 async def test_one_that_is_refused_costs_the_others_nothing_but_a_request_of_their_own() -> None:
     xledger = Xledger()
     outcomes = await send_all(courier(xledger), [posting("R-0"), posting(WRONG), posting("R-2")])
