@@ -49,19 +49,21 @@ class Pace:
 
 
 class SharedPaces:
-    """One pace for whoever signs in with the same credentials, as long as one of them is there.
+    """One pace for whoever signs in with the same credentials under the same limits, as long as one of them is there.
 
-    The limits are those of who came first. Only a digest of the credentials is kept.
+    Limits that are configured anew hold at once, whoever still has the old ones. Only a digest of the credentials
+    is kept.
     """
 
     def __init__(self, make: Callable[[int, int], Pace]) -> None:
         """`make` takes requests in a window, and requests at once."""
         self._make = make
-        self._paces: WeakValueDictionary[tuple[int, bytes], Pace] = WeakValueDictionary()
+        self._paces: WeakValueDictionary[tuple[int, bytes, int, int], Pace] = WeakValueDictionary()
 
     def of(self, credentials: Sequence[str], requests: int, concurrency: int) -> Pace:
         digest = hashlib.sha256("\x00".join(credentials).encode()).digest()
-        key = (id(asyncio.get_running_loop()), digest)  # a gate belongs to the event loop that waits at it
+        # A gate belongs to the event loop that waits at it.
+        key = (id(asyncio.get_running_loop()), digest, requests, concurrency)
         pace = self._paces.get(key)
         if pace is None:
             pace = self._paces[key] = self._make(requests, concurrency)

@@ -18,7 +18,8 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 class XledgerSettings(ConnectorSettings):
     """`company_currency` is the books' own: an amount in it needs no rate. `check_after_seconds` is how long an import
     usually takes, `import_limit_seconds` how long it may take before people are told. `vouchers_per_request` is how
-    many share a mutation at the most, as far as 500 nodes go, and so how many are on their way for each request at once.
+    many share a mutation at the most, as far as 500 nodes go, and so how many are on their way for each of
+    the requests at once.
 
     Limits: 20 requests in 5 s (error BURST_RATE_LIMIT_REACHED, xledger/graphql-samples). How many may run at once is
     not published, only that there is a limit (CONCURRENCY_LIMIT_REACHED): two is a cautious choice.

@@ -38,6 +38,7 @@ async def test_who_signs_in_with_the_same_credentials_shares_a_pace_and_nobody_e
     ours, theirs = paces.of(["id", "secret"], 20, 2), paces.of(["id", "secret"], 20, 2)
     assert ours is theirs
     assert paces.of(["ids", "ecret"], 20, 2) is not ours
+    assert paces.of(["id", "secret"], 10, 2) is not ours, "limits that are configured anew hold at once"
 
 
 async def test_connectors_of_two_organisations_with_one_user_keep_to_its_limit_together() -> None:
