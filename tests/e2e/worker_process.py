@@ -99,6 +99,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
     return ",".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value)
 
 
