@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     outcomes_topic: str = "accounting-sync-outcome"
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str | None = None
     probe_port: int = Field(default=8081, ge=0, le=65535)
     credentials_key: SecretStr | None = None
     credentials_old_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import TypeAlias
 
 import asyncpg
@@ -20,6 +21,11 @@ _SERVER_SETTINGS = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
 }
+
+_SCOPE: ContextVar[frozenset[str] | None] = ContextVar("scope", default=None)
+_LIMIT = """
+    select set_config('accounting_sync.organizations', $1, true), set_config('role', 'accounting_sync_organization', true)
+"""
 
 _AWAY = (
     OSError,
@@ -84,12 +90,34 @@ async def connect(dsn: str) -> OwnConnection:
         return await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS, server_settings=_SERVER_SETTINGS)
 
 
+def limit_to(organizations: frozenset[str] | None) -> None:
+    """From here on, whatever this task asks of the database touches the rows of these organisations alone (None: all).
+
+    The second wall: PostgreSQL's row-level security holds also where a service forgets to ask who is asking.
+    """
+    _SCOPE.set(organizations)
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """For what the system itself writes down amid a limited request, such as a stranger's try in another's log."""
+    token = _SCOPE.set(None)
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
     """Raises DatabaseAwayError, also for what happens to the connection while it is held."""
     with translated():
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            yield connection
+            if _SCOPE.get() is None:
+                yield connection
+            else:
+                async with _limited(connection):
+                    yield connection
 
 
 @asynccontextmanager
@@ -97,6 +125,14 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One transaction. An error must fly out of it: COMMIT of a failed one is a ROLLBACK, and nothing says so."""
     async with acquire(pool) as connection, connection.transaction():
         yield connection
+
+
+@asynccontextmanager
+async def _limited(connection: Connection) -> AsyncIterator[None]:
+    """The limit ends with the transaction, so that the connection goes back to the pool without it."""
+    async with connection.transaction():
+        await connection.fetchrow(_LIMIT, ",".join(sorted(_SCOPE.get() or ())))
+        yield
 
 
 async def fetch_one(connection: Connection, statement: str, *arguments: object) -> asyncpg.Record:

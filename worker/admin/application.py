@@ -1,0 +1,15 @@
+"""The HTTP side as one ASGI application: the API, the screens, and what holds for both."""
+
+from fastapi import FastAPI
+
+from worker.admin.api.routes import router as api
+from worker.admin.context import AdminContext
+from worker.admin.problems import answer_with_problems
+
+
+def make_app(context: AdminContext) -> FastAPI:
+    app = FastAPI(title="Accounting sync", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
+    app.state.context = context
+    answer_with_problems(app)
+    app.include_router(api)
+    return app

@@ -1,0 +1,44 @@
+"""Who asks over HTTP: the actor that the identity provider vouches for, and how they came in."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from fastapi import Request
+
+from worker.domain.switching import Actor, Role
+
+
+class Door(StrEnum):
+    """How a request says who sends it."""
+
+    BEARER = "bearer"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`name` is for showing: the log keeps `actor.id`."""
+
+    actor: Actor
+    name: str
+    door: Door
+
+    @property
+    def is_global(self) -> bool:
+        return self.actor.role is Role.GLOBAL_ADMIN
+
+    @property
+    def scope(self) -> frozenset[str] | None:
+        """The organisations whose rows this caller's statements may touch; None: all of them."""
+        return None if self.is_global else self.actor.organizations
+
+    def may_see(self, organization_id: str) -> bool:
+        return self.actor.may_switch(organization_id)
+
+
+class Identify(Protocol):
+    """One way to learn who asks: None where the request does not use it."""
+
+    async def __call__(self, request: Request) -> Caller | None:
+        """Raises ProblemError 401 for what claims to be somebody and is not, 503 where that can't be told now."""

@@ -1,0 +1,61 @@
+"""Serves the application as one of the worker's loops."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+log = structlog.get_logger(__name__)
+
+LEAVING_SECONDS = 5
+LARGEST_HEADERS = 16 * 1024
+BACKLOG = 128
+
+
+class _Server(uvicorn.Server):
+    """Signals are the supervisor's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class AdminServer:
+    """Listens as soon as it is made, so that a taken port is told before anything starts."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        """Port 0 takes any that is free. Raises OSError where the port is taken."""
+        self._socket = socket.create_server((host, port), backlog=BACKLOG)
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                lifespan="off",
+                h11_max_incomplete_event_size=LARGEST_HEADERS,
+                timeout_graceful_shutdown=LEAVING_SECONDS,
+            )
+        )
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; answers under way are finished."""
+        leaving = asyncio.create_task(self._leave_at(stop))
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            leaving.cancel()
+
+    async def _leave_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._server.should_exit = True
