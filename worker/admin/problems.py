@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-TYPES = "https://github.com/accounting-sync/problems/"
+TYPES = "/problems/"
+"""Relative to wherever this service is."""
 MEDIA_TYPE = "application/problem+json"
 
 

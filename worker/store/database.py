@@ -24,7 +24,8 @@ _SERVER_SETTINGS = {
 
 _SCOPE: ContextVar[frozenset[str] | None] = ContextVar("scope", default=None)
 _LIMIT = """
-    select set_config('accounting_sync.organizations', $1, true), set_config('role', 'accounting_sync_organization', true)
+    select set_config('accounting_sync.organizations', $1, true),
+           set_config('role', 'accounting_sync_organization', true)
 """
 
 _AWAY = (
