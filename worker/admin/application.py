@@ -5,11 +5,14 @@ from fastapi import FastAPI
 from worker.admin.api.routes import router as api
 from worker.admin.context import AdminContext
 from worker.admin.problems import answer_with_problems
+from worker.admin.screens.failures import as_page_or_json
+from worker.admin.screens.routes import router as screens
 
 
 def make_app(context: AdminContext) -> FastAPI:
     app = FastAPI(title="Accounting sync", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
     app.state.context = context
-    answer_with_problems(app)
+    answer_with_problems(app, as_page_or_json)
     app.include_router(api)
+    app.include_router(screens)
     return app

@@ -1,6 +1,6 @@
 """What is wrong with a request, as `application/problem+json` (RFC 9457): one sentence that says what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
@@ -47,7 +47,10 @@ class ProblemError(Exception):
         self.more = more
 
 
-def answer(error: ProblemError) -> Response:
+Answer = Callable[[Request, ProblemError], Response]
+
+
+def as_json(_request: Request, error: ProblemError) -> Response:
     problem = Problem.model_validate(
         {
             **error.more,
@@ -60,23 +63,23 @@ def answer(error: ProblemError) -> Response:
     return JSONResponse(problem.model_dump(), error.status, dict(error.headers), media_type=MEDIA_TYPE)
 
 
-def answer_with_problems(app: FastAPI) -> None:
+def answer_with_problems(app: FastAPI, answer: Answer) -> None:
     """From here on, whatever is raised in `app` is answered as a problem."""
 
     @app.exception_handler(ProblemError)
-    async def on_problem(_request: Request, error: ProblemError) -> Response:
-        return answer(error)
+    async def on_problem(request: Request, error: ProblemError) -> Response:
+        return answer(request, error)
 
     @app.exception_handler(HTTPException)
-    async def on_http_error(_request: Request, error: HTTPException) -> Response:
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
         """What the framework refuses by itself: no such address, no such method."""
         status = HTTPStatus(error.status_code)
         kind = status.phrase.lower().replace(" ", "-")
         detail = f"{status.description or status.phrase}."
-        return answer(ProblemError(status, kind, detail, headers=error.headers or {}))
+        return answer(request, ProblemError(status, kind, detail, headers=error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         """Says which fields are wrong and why, without quoting what was sent."""
         found = [f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in error.errors()]
-        return answer(ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "; ".join(found) + "."))
+        return answer(request, ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "; ".join(found) + "."))

@@ -2,14 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import structlog
 import uvicorn
 from fastapi import FastAPI
-
-log = structlog.get_logger(__name__)
 
 LEAVING_SECONDS = 5
 LARGEST_HEADERS = 16 * 1024
@@ -27,12 +24,13 @@ class _Server(uvicorn.Server):
 class AdminServer:
     """Listens as soon as it is made, so that a taken port is told before anything starts."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        """Port 0 takes any that is free. Raises OSError where the port is taken."""
-        self._socket = socket.create_server((host, port), backlog=BACKLOG)
+    def __init__(self, make_app: Callable[[int], FastAPI], host: str, port: int) -> None:
+        """`make_app` gets the port: 0 takes any that is free. Raises OSError where the port is taken."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self._server = _Server(
             uvicorn.Config(
-                app,
+                make_app(self.port),
                 log_config=None,
                 access_log=False,
                 server_header=False,

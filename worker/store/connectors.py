@@ -143,6 +143,12 @@ async def organization_exists(connection: Connection, organization_id: str) -> b
     return found
 
 
+async def organization_name(connection: Connection, organization_id: str) -> str | None:
+    """None where it is not set up."""
+    name: str | None = await connection.fetchval(_SQL["organization_name"], organization_id)
+    return name
+
+
 async def lock(connection: Connection, organization_id: str) -> list[LockedConnector]:
     """Holds the organisation's connectors against claims and other switches until the transaction ends."""
     return [_locked(row) for row in await connection.fetch(_SQL["lock_flags"], organization_id)]

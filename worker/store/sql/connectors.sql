@@ -15,6 +15,9 @@ order by o.organization_id;
 -- organization_exists: whether it is set up
 select exists (select from organization where organization_id = $1);
 
+-- organization_name: what people know it by
+select name from organization where organization_id = $1;
+
 -- open_lane: the organisation's posting queue
 insert into lane (organization_id) values ($1) on conflict do nothing;
 

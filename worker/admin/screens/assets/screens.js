@@ -1,0 +1,57 @@
+// The little that the pages can't do by themselves. Without it everything works too, with whole pages instead of dialogs.
+"use strict";
+
+const dialog = document.getElementById("dialog");
+const announcement = document.getElementById("announcement");
+
+// What the last action came to is read out, and the reader goes on from there.
+document.getElementById("notice")?.focus();
+
+// A form or link marked `data-dialog` opens in a dialog what it would open as a page: the page's main part.
+async function openDialog(address, asker) {
+  const busy = document.createElement("p");
+  busy.id = "dialog-title";
+  busy.textContent = asker.dataset.busy;
+  dialog.replaceChildren(busy);
+  dialog.showModal();
+  const response = await fetch(address, { headers: { "X-Dialog": "1" } }).catch(() => null);
+  if (!dialog.open) return;
+  if (!response?.ok || response.redirected) { location.assign(address); return; }
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const title = page.querySelector("main h1");
+  title.id = "dialog-title";
+  dialog.replaceChildren(...page.querySelector("main").childNodes);
+  dialog.querySelector("[autofocus], h1")?.focus();
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-dialog]")) return;
+  event.preventDefault();
+  const query = new URLSearchParams(new FormData(form, event.submitter));
+  openDialog(`${form.getAttribute("action")}?${query}`, form);
+  form.reset(); // a switch shows what is so, not what is wished for
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-dialog]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    openDialog(link.href, link);
+  }
+  const back = event.target.closest("dialog [data-back]");
+  if (back) {
+    event.preventDefault();
+    dialog.close();
+  }
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("form[data-dialog] [role=switch]")) event.target.form.requestSubmit();
+});
+
+// What changed elsewhere is said once. The reader stays where they are.
+document.addEventListener("htmx:after:swap", () => {
+  const said = document.querySelector("[data-announce]");
+  if (said && said.dataset.announce !== announcement.textContent) announcement.textContent = said.dataset.announce;
+});

@@ -1,0 +1,34 @@
+"""Every route of the screens."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.responses import RedirectResponse, Response
+
+from worker.admin.access import Asking
+from worker.admin.screens import assets
+from worker.admin.screens.catalogues import Language
+from worker.admin.screens.reader import LANGUAGE_COOKIE
+
+router = APIRouter(include_in_schema=False)
+router.include_router(assets.router)
+
+A_YEAR = 365 * 24 * 3600
+
+
+@router.get("/")
+async def home(caller: Asking) -> Response:
+    """An administrator of one organisation has one page to go to."""
+    own = sorted(caller.actor.organizations)
+    only = len(own) == 1 and not caller.is_global
+    return RedirectResponse(f"/organizations/{own[0]}" if only else "/organizations", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/language")
+async def language(language: Annotated[Language, Form()], back: Annotated[str, Form(max_length=500)]) -> Response:
+    """`back` is the page that was read; anything but a path of ours is the first page instead."""
+    is_ours = back.startswith("/") and not back.startswith(("//", "/\\"))
+    response = RedirectResponse(back if is_ours else "/", HTTPStatus.SEE_OTHER)
+    response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR, secure=True, httponly=True, samesite="lax")
+    return response
