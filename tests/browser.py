@@ -1,23 +1,23 @@
 """A real browser: Debian's Chromium, driven by Playwright. Without it, its tests are skipped, except in CI."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from deploy.local.browser import chromium
+
 REQUIRED = "SYNC_TEST_BROWSER_REQUIRED"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-def chromium() -> str:
+def wanted_chromium() -> str:
     """Where it is. Skips the test where it is not, or fails it where it is required."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = chromium()
     if found:
         return found
-    why = "There is no Chromium on this machine (Debian: apt-get install chromium)."
+    why = "There is no Chromium on this machine (make browser)."
     if os.environ.get(REQUIRED):
         pytest.fail(why)
     pytest.skip(why)
@@ -27,7 +27,7 @@ def chromium() -> str:
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         # As root, Chromium has no sandbox; it only ever reads what the tests serve.
-        running = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        running = await playwright.chromium.launch(executable_path=wanted_chromium(), args=["--no-sandbox"])
         try:
             yield running
         finally:
