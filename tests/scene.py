@@ -28,6 +28,7 @@ from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.sandboxes.ledger import LedgerLine
 from deploy.local.topics import admin, create_topics
 from tests.events import Message
+from tests.standstill import what_stands_still
 from worker import decisions, runs, setup
 from worker.bootstrap import Worker, make_adapters
 from worker.domain.switching import Actor, Role, Toggle
@@ -255,6 +256,16 @@ class Scene:
             ):
                 await asyncio.sleep(0.01)
 
+    async def end_transactions(self) -> None:
+        """Of workers that stand still: PostgreSQL and other workers end them, with their locks, only after a minute."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.fetch(  # noqa: ASYNC110  # another program's state, which no event tells of
+                "select case when wait_event_type = 'Client' then pg_terminate_backend(pid) end "
+                "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
+                "and state <> 'idle'"
+            ):
+                await asyncio.sleep(0.01)
+
     async def all_synced(self, *reimbursement_ids: str, organization_id: str = "hlf") -> None:
         await self.until(partial(self._are, organization_id, reimbursement_ids, "synced"))
 
@@ -291,7 +302,10 @@ class Scene:
         return entry
 
     async def until(self, condition: Callable[[], Awaitable[T]], patience: float = PATIENCE) -> T:
-        """What `condition` answers once that is true. It is asked again at every change in the database."""
+        """What `condition` answers once that is true. It is asked again at every change in the database.
+
+        Raises TimeoutError, with a note on what stands still.
+        """
         changed = asyncio.Event()
         listener = await asyncpg.connect(self.settings.database_url.get_secret_value())
         try:
@@ -303,6 +317,9 @@ class Scene:
                     if answer:
                         return answer
                     await changed.wait()
+        except TimeoutError as error:
+            error.add_note(await what_stands_still(listener))
+            raise
         finally:
             await listener.close()
 

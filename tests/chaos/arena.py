@@ -1,5 +1,6 @@
 """One run's own world: a database, topics, organisations at both ERPs, workers, and all that was approved in it."""
 
+import asyncio
 import random
 import secrets
 import time
@@ -19,10 +20,10 @@ from deploy.local.sandboxes.client import Erp
 from tests.chaos.ground import QUARANTINE_SECONDS, Ground, house_settings
 from tests.chaos.nursery import ForkedWorker
 from tests.chaos.oracle import FINAL, Approved
-from tests.chaos.points import Blow
+from tests.chaos.points import Blow, Deed
 from tests.chaos.variants import Variant
 from tests.events import approval, toggle
-from tests.scene import ALL_ROLES, Scene, own_brokers, own_database, own_scene
+from tests.scene import ALL_ROLES, PATIENCE, Scene, own_brokers, own_database, own_scene
 from worker.domain.states import DIFFERENT_DOCUMENT
 from worker.settings import WorkerRole
 from worker.store.migrate import migrate
@@ -105,6 +106,20 @@ class Arena:
         """A new worker process, of this run's variant."""
         settings = self.scene.settings.model_copy(update={"roles": roles, "probe_port": 0, "http_port": 0, **changes})
         return self.ground.nursery.start(settings, blow, self.variant)
+
+    async def asleep(self, house: House, point: str) -> tuple[ForkedWorker, Approved]:
+        """The only worker, standing still at the point over an approval, for so long that its transactions are over.
+
+        It may well be in one: while an item is on its way it looks for more, and a claim holds the connector and its
+        lane against everybody else. That ends neither with its lease nor with its session but after a minute, which
+        is hurried here as those are.
+        """
+        sleeper = self.worker(blow=Blow(point, Deed.STOP))
+        (approved,) = await self.approve(house)
+        async with asyncio.timeout(PATIENCE):
+            await sleeper.struck.wait()
+        await self.scene.end_transactions()
+        return sleeper, approved
 
     def fault(self, name: str) -> None:
         """Every fault is counted here when it has been injected."""

@@ -131,7 +131,11 @@ async def play_control(ground: Ground, battery: Battery, control: Control, seed:
 async def _play(ground: Ground, round_: _Round, seed: int) -> Row:
     start = time.monotonic()
     async with Arena.open(ground, round_.needs, seed, round_.variant) as arena:
-        await round_.strike(arena, round_.size)
+        try:
+            await round_.strike(arena, round_.size)
+        except TimeoutError as error:
+            error.add_note(ground.nursery.last_words())
+            raise
         recovery = await _settle(arena, round_.patience)
         return Row(
             battery=round_.battery,

@@ -137,6 +137,13 @@ class Nursery:
         self._children.append(worker)
         return worker
 
+    def last_words(self) -> str:
+        """Who runs and who has ended, and the end of each log."""
+        return "\n".join(
+            f"Worker {one.pid} {'has ended' if one.ended.is_set() else 'runs'}. It said last: {one.last_words()}"
+            for one in self._children
+        )
+
     async def let_leave(self) -> list[str]:
         """SIGTERM to all that run. Answers a sentence for each that did not leave in order, or had crashed before."""
         crashed = [worker for worker in self._children if worker.has_crashed]

@@ -7,11 +7,10 @@ from contextlib import suppress
 from tests.chaos.arena import LEASE_SECONDS, SHORTEST_SESSION, Arena, House
 from tests.chaos.battery import Battery, Control
 from tests.chaos.nursery import ForkedWorker
-from tests.chaos.oracle import Approved, Harm
+from tests.chaos.oracle import Harm
 from tests.chaos.points import Blow, Deed
 from tests.chaos.traffic import Flow, traffic
 from tests.chaos.variants import Variant
-from tests.scene import PATIENCE
 
 PLACES = 2
 LONGER_THAN_BOTH = 1.6 * max(LEASE_SECONDS, SHORTEST_SESSION)
@@ -69,7 +68,7 @@ async def _stop(arena: Arena, worker: ForkedWorker) -> str:
 async def _wake_when_it_is_off(arena: Arena, size: int) -> None:
     """For the control: stopped before sending; off, by another worker; awake again."""
     for house in arena.random.sample(list(arena.houses), size):
-        sleeper, _ = await _asleep_before_sending(arena, house)
+        sleeper, _ = await arena.asleep(house, BEFORE_SENDING)
         other = arena.worker()
         await arena.toggle(house, False)
         await arena.is_off(house)
@@ -81,19 +80,11 @@ async def _wake_when_it_is_off(arena: Arena, size: int) -> None:
 async def _wake_when_it_was_sent_again(arena: Arena, size: int) -> None:
     """For the control: stopped before sending; looked up twice and sent again by another worker; awake again."""
     for house in [one for one in arena.houses if one.erp == "xledger"][:size]:
-        sleeper, approved = await _asleep_before_sending(arena, house)
+        sleeper, approved = await arena.asleep(house, BEFORE_SENDING)
         other = arena.worker()
         await arena.scene.all_synced(approved.reimbursement_id, organization_id=house.organization_id)
         await _wake_and_watch(arena, house, sleeper)
         await asyncio.gather(sleeper.kill(), other.kill())
-
-
-async def _asleep_before_sending(arena: Arena, house: House) -> tuple[ForkedWorker, Approved]:
-    sleeper = arena.worker(blow=Blow(BEFORE_SENDING, Deed.STOP))
-    (approved,) = await arena.approve(house)
-    async with asyncio.timeout(PATIENCE):
-        await sleeper.struck.wait()
-    return sleeper, approved
 
 
 async def _wake_and_watch(arena: Arena, house: House, sleeper: ForkedWorker) -> None:
