@@ -31,6 +31,7 @@ from worker.progress import LoopName, Pulse
 from worker.schedule import Scheduler
 from worker.settings import Settings, WorkerRole
 from worker.settler import Settler
+from worker.silent_sessions import SilentSessions
 from worker.store.database import DatabaseAwayError, Pool, open_pool
 from worker.store.notifications import LANE_CHANNEL, OUTBOX_CHANNEL, Callback, Notifications
 from worker.supervisor import Loop, Supervisor
@@ -153,6 +154,8 @@ class Worker:
             self._loops["schedule"] = Scheduler(self._pool, self._poll, self._pulse.of(LoopName.SCHEDULE)).run
             alarm_beat = self._pulse.of(LoopName.ALARMS)
             self._loops["alarms"] = Alarms(self._pool, self._poll * POLLS_PER_ALARM, alarm_beat).run
+            sessions_beat = self._pulse.of(LoopName.SILENT_SESSIONS)
+            self._loops["silent_sessions"] = SilentSessions(self._pool, self._poll * POLLS_PER_ALARM, sessions_beat).run
 
     def _make_intake(self) -> Intake:
         channels: dict[str, Channel] = {

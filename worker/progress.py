@@ -29,6 +29,7 @@ class LoopName(StrEnum):
     OUTBOX = "outbox"
     SCHEDULE = "schedule"
     ALARMS = "alarms"
+    SILENT_SESSIONS = "silent_sessions"
     NOTIFICATIONS = "notifications"
     AUDIT = "audit"
 

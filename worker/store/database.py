@@ -14,12 +14,14 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 ACQUIRE_SECONDS = 10.0
 COMMAND_SECONDS = 30.0
+APPLICATION = "accounting-sync"
+IDLE_IN_TRANSACTION_SECONDS = 60
 _SERVER_SETTINGS = {
-    "application_name": "accounting-sync",
+    "application_name": APPLICATION,
     "timezone": "UTC",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
 }
 
 _SCOPE: ContextVar[frozenset[str] | None] = ContextVar("scope", default=None)

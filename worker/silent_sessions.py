@@ -1,0 +1,46 @@
+"""Ends what a process that stands still holds in PostgreSQL, where PostgreSQL itself would wait for it for ever.
+
+A process that is stopped, or whose machine is gone without a word, may be between the preparation of a statement and
+its execution. PostgreSQL then waits for it as for one that is at work, past every time-out that it has, and what the
+transaction has locked, such as a connector that is to be switched off, stays locked.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from worker.progress import Beat, unwatched
+from worker.store import sessions
+from worker.store.database import IDLE_IN_TRANSACTION_SECONDS, DatabaseAwayError, Pool, acquire
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = timedelta(seconds=IDLE_IN_TRANSACTION_SECONDS)
+"""As PostgreSQL's own with those that it can tell."""
+
+
+class SilentSessions:
+    """Looks again and again, in every worker that has the role, since any may be the one that stands still."""
+
+    def __init__(self, pool: Pool, every: timedelta, beat: Beat = unwatched, patience: timedelta = PATIENCE) -> None:
+        self._pool = pool
+        self._every = every
+        self._beat = beat
+        self._patience = patience
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set."""
+        while not stop.is_set():
+            with suppress(DatabaseAwayError):
+                await self._run_once()
+            self._beat(rests=self._every.total_seconds())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._every.total_seconds())
+
+    async def _run_once(self) -> None:
+        async with acquire(self._pool) as connection:
+            ended = await sessions.end_silent(connection, self._patience)
+        if ended:
+            log.warning("silent_sessions_ended", count=len(ended))
