@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from worker.progress import Beat, unwatched
-from worker.store import sessions
+from worker.store import backends
 from worker.store.database import IDLE_IN_TRANSACTION_SECONDS, DatabaseAwayError, Pool, acquire
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,6 @@ class SilentSessions:
 
     async def _run_once(self) -> None:
         async with acquire(self._pool) as connection:
-            ended = await sessions.end_silent(connection, self._patience)
+            ended = await backends.end_silent(connection, self._patience)
         if ended:
             log.warning("silent_sessions_ended", count=len(ended))

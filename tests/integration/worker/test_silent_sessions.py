@@ -11,7 +11,7 @@ import pytest
 from tests.scene import Scene
 from worker.bootstrap import Worker
 from worker.silent_sessions import SilentSessions
-from worker.store import sessions
+from worker.store import backends
 from worker.store.database import DatabaseAwayError, OwnConnection, Pool, acquire, connect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -37,7 +37,7 @@ async def holding_the_connector(scene: Scene, *, amid_a_statement: bool) -> Asyn
 
 async def end_silent(pool: Pool, patience: timedelta) -> list[int]:
     async with acquire(pool) as connection:
-        return await sessions.end_silent(connection, patience)
+        return await backends.end_silent(connection, patience)
 
 
 async def can_be_locked(scene: Scene) -> bool:

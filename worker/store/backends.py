@@ -5,7 +5,7 @@ from datetime import timedelta
 from worker.store.database import APPLICATION, Connection
 from worker.store.queries import load
 
-_SQL = load("sessions")
+_SQL = load("backends")
 
 
 async def end_silent(connection: Connection, patience: timedelta) -> list[int]:

@@ -1,0 +1,28 @@
+"""Two organisations with something of everything that the screens can show."""
+
+from tests.events import approval
+from tests.integration.worker.rows import bring_to, take_in
+from tests.scene import ADMIN, Scene
+from worker import runs
+from worker.domain.switching import Toggle
+from worker.store.database import transaction
+from worker.toggles import apply_toggle
+
+STATES = ("rejected", "unknown", "synced", "confirming", "handled_elsewhere", "sending")
+REASON = "<script>document.title = 'stored'</script> onboarding is done"
+
+
+async def furnish(scene: Scene) -> str:
+    """HLF's Xledger is on, with items in each state and a run under way, whose id is answered; Blindeforbundet's
+    Business Central is off, and two wait."""
+    await scene.organization("hlf", "xledger")
+    await scene.organization("blindeforbundet", "business_central")
+    await take_in(scene.pool, *[approval(f"R-{state}") for state in (*STATES, "pending")])
+    await take_in(scene.pool, *[approval(f"R-{number}", "blindeforbundet", "1250.50") for number in (1, 2)])
+    for state in STATES:
+        await bring_to(scene.pool, state, f"R-{state}")
+    async with transaction(scene.pool) as connection:
+        await apply_toggle(connection, Toggle("hlf", "xledger", True, REASON, ADMIN), "cli")
+        run = await runs.request_run(connection, "hlf", ADMIN, "cli")
+    assert isinstance(run, runs.Run)
+    return str(run.run_id)
