@@ -6,6 +6,7 @@ from tests.scene import ADMIN, Scene
 from worker import runs
 from worker.domain.switching import Toggle
 from worker.store.database import transaction
+from worker.store.runs import Run
 from worker.toggles import apply_toggle
 
 STATES = ("rejected", "unknown", "synced", "confirming", "handled_elsewhere", "sending")
@@ -24,5 +25,5 @@ async def furnish(scene: Scene) -> str:
     async with transaction(scene.pool) as connection:
         await apply_toggle(connection, Toggle("hlf", "xledger", True, REASON, ADMIN), "cli")
         run = await runs.request_run(connection, "hlf", ADMIN, "cli")
-    assert isinstance(run, runs.Run)
+    assert isinstance(run, Run)
     return str(run.run_id)
