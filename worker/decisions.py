@@ -1,7 +1,9 @@
 """What a person decides about one item: try it again, or say that it was handled elsewhere. Refusals are logged too."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from worker.domain.sentences import Sentence, say
 from worker.domain.states import ASKABLE_BY_A_PERSON, CLOSABLE_BY_A_PERSON, RETRYABLE_BY_A_PERSON, ItemState
 from worker.domain.switching import Actor
 from worker.store import intake, items, sync_log
@@ -18,7 +20,7 @@ class Decided:
 class NotDecided:
     """Nothing was changed; the sentence says why and what to do."""
 
-    sentence: str
+    sentence: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,11 @@ async def retry(
     state = await items.lock_state(connection, organization_id, reimbursement_id)
     refusal = _refusal(case, state)
     if not refusal and state not in RETRYABLE_BY_A_PERSON | ASKABLE_BY_A_PERSON:
-        refusal = f"{reimbursement_id} is {_said(state)}, and only what was rejected or is unknown can be retried."
+        refusal = say(
+            "{reimbursement} is {state}, and only what was rejected or is unknown can be retried.",
+            reimbursement=reimbursement_id,
+            state=_said(state),
+        )
     if refusal:
         return await _refuse(connection, case, "retry_refused", state, refusal)
     decided = await _try_again(connection, case, state)
@@ -67,7 +73,11 @@ async def hand_over(
     state = await items.lock_state(connection, organization_id, reimbursement_id)
     refusal = _refusal(case, state)
     if not refusal and state not in CLOSABLE_BY_A_PERSON:
-        refusal = f"{reimbursement_id} is {_said(state)} and can't be marked as handled elsewhere now."
+        refusal = say(
+            "{reimbursement} is {state} and can't be marked as handled elsewhere now.",
+            reimbursement=reimbursement_id,
+            state=_said(state),
+        )
     if refusal:
         return await _refuse(connection, case, "handled_elsewhere_refused", state, refusal)
     await items.hand_over(connection, organization_id, reimbursement_id, reason)
@@ -75,22 +85,41 @@ async def hand_over(
     return Decided(ItemState.HANDLED_ELSEWHERE)
 
 
-def _refusal(case: _Case, state: ItemState | None) -> str | None:
+def _refusal(case: _Case, state: ItemState | None) -> Sentence | None:
     if not case.actor.may_switch(case.organization_id):
-        return f"{case.actor.id} may not decide for {case.organization_id}: it is not their organisation."
+        return say(
+            "{actor} may not decide for {organization}: it is not their organisation.",
+            actor=case.actor.id,
+            organization=case.organization_id,
+        )
     if not case.reason.strip():
-        return "A reason is required. Say why, and try again."
+        return say("A reason is required. Say why, and try again.")
     if state is None:
-        return f"{case.organization_id} has no reimbursement {case.reimbursement_id}. Check the number."
+        return say(
+            "{organization} has no reimbursement {reimbursement}. Check the number.",
+            organization=case.organization_id,
+            reimbursement=case.reimbursement_id,
+        )
     return None
 
 
-def _said(state: ItemState | None) -> str:
-    return state.value.replace("_", " ") if state else "not there"
+def _said(state: ItemState | None) -> Sentence:
+    return _STATES[state] if state else say("not there")
+
+
+_STATES: Mapping[ItemState, Sentence] = {
+    ItemState.PENDING: say("pending"),
+    ItemState.SENDING: say("sending"),
+    ItemState.CONFIRMING: say("confirming"),
+    ItemState.SYNCED: say("synced"),
+    ItemState.REJECTED: say("rejected"),
+    ItemState.UNKNOWN: say("unknown"),
+    ItemState.HANDLED_ELSEWHERE: say("handled elsewhere"),
+}
 
 
 async def _refuse(
-    connection: Connection, case: _Case, change: str, state: ItemState | None, sentence: str
+    connection: Connection, case: _Case, change: str, state: ItemState | None, sentence: Sentence
 ) -> NotDecided:
     """A try on what does not exist is no event of that organisation, unless it is a stranger's."""
     if state is not None or not case.actor.may_switch(case.organization_id):

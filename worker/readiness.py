@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from connectors.contract import ConfigurationError, NotSent, Problem, Unavailable
 from worker import insights
 from worker.adapters import Adapters
+from worker.domain.sentences import Sentence, say_number
 from worker.domain.switching import Phase, Toggle
 from worker.store import connectors, sync_log
 from worker.store.connectors import ConnectorView
@@ -24,7 +25,7 @@ from worker.views import ProblemView, ReleasePreview
 class NotReady:
     """The first enable was refused, since the check found problems. Nothing was switched."""
 
-    sentence: str
+    sentence: Sentence
     problems: Sequence[Problem]
 
 
@@ -86,8 +87,11 @@ def _was_never_enabled(view: ConnectorView) -> bool:
 
 async def _refuse(pool: Pool, toggle: Toggle, source: str, problems: Sequence[Problem]) -> NotReady:
     """Into the sync log, as every refused toggle."""
-    what, them = ("1 problem", "it") if len(problems) == 1 else (f"{len(problems)} problems", "them")
-    sentence = f"The check before the first enable found {what}. Nothing was switched. Mend {them} and try again."
+    sentence = say_number(
+        "The check before the first enable found 1 problem. Nothing was switched. Mend it and try again.",
+        "The check before the first enable found {count} problems. Nothing was switched. Mend them and try again.",
+        count=len(problems),
+    )
     detail: dict[str, object] = {"wanted": "on", "answer": sentence}
     change = Change(
         actor=toggle.actor.id,

@@ -6,6 +6,7 @@ from datetime import datetime
 from schemas.outcome import RunCounts, SyncRunFinished
 from worker.connector_changes import tell_of_change
 from worker.domain.release import marks_at_run
+from worker.domain.sentences import Sentence, say
 from worker.domain.switching import Actor, ConnectorFlag, Phase, Role
 from worker.store import connectors, intake, outbox, sync_log
 from worker.store import runs as run_store
@@ -22,7 +23,7 @@ WORKER = Actor("accounting-sync", Role.SYSTEM)
 class RunRefused:
     """Nothing was started; the sentence says why and what to do."""
 
-    sentence: str
+    sentence: Sentence
 
 
 async def start_run(
@@ -49,8 +50,9 @@ async def request_run(connection: Connection, organization_id: str, actor: Actor
     """A person asks for a run. While the connector is off this is refused, logged, and sends nothing."""
     refusal, locked = await _locked_enabled(connection, organization_id, actor)
     if refusal or not locked:
-        sentence = (
-            refusal or f"No connector is configured for {organization_id}. Nothing was synced. Configure one first."
+        sentence = refusal or say(
+            "No connector is configured for {organization}. Nothing was synced. Configure one first.",
+            organization=organization_id,
         )
         await _log_refusal(connection, organization_id, locked, actor, source, sentence)
         return RunRefused(sentence)
@@ -96,17 +98,25 @@ async def stop_run(connection: Connection, organization_id: str, kind: str | Non
 
 async def _locked_enabled(
     connection: Connection, organization_id: str, actor: Actor
-) -> tuple[str | None, LockedConnector | None]:
+) -> tuple[Sentence | None, LockedConnector | None]:
     """The connector a run would use, and why it may not."""
     locked = await connectors.lock(connection, organization_id)
     enabled = next((one for one in locked if one.flag.enabled), None)
     if not actor.may_switch(organization_id):
-        return f"{actor.id} may not sync {organization_id}: it is not their organisation.", enabled
+        return _not_theirs(actor, organization_id), enabled
     if enabled:
         return None, enabled
     views = await connectors.views(connection, organization_id)
     last_used = next((one for one in locked if views and one.flag.kind == views[0].kind), None)
     return (views[0].disabled_sentence if views else None), last_used
+
+
+def _not_theirs(actor: Actor, organization_id: str) -> Sentence:
+    return say(
+        "{actor} may not sync {organization}: it is not their organisation.",
+        actor=actor.id,
+        organization=organization_id,
+    )
 
 
 async def _finish(connection: Connection, run: Run, result: RunResult, left: int) -> Run | None:

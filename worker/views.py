@@ -2,14 +2,23 @@
 the screens."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator
 
+from worker.domain.sentences import Sentence
 from worker.domain.states import ItemState
 from worker.domain.switching import Phase
 from worker.store.runs import RunKind
+
+
+def _as_it_was_said(text: object, as_text: ValidatorFunctionWrapHandler) -> object:
+    return text if isinstance(text, Sentence) else as_text(text)
+
+
+Said = Annotated[str, WrapValidator(_as_it_was_said)]
+"""A text, which stays a `Sentence` where it is one: pydantic would keep its English text alone."""
 
 
 class View(BaseModel):
@@ -24,9 +33,17 @@ class DocumentView(View):
     url: str | None
 
 
+class Waiting(View):
+    """Why an item is not where it should end, since when that is so, and what happens next."""
+
+    reason: Said
+    since: datetime
+    next: Said
+
+
 class ItemView(View):
-    """`total` is a decimal string. `waiting_for` says in words what has to happen next; None: nothing. `due_at` is
-    when it is dealt with next, where that is planned."""
+    """`total` is a decimal string. `waiting_for` says in a few words what has to happen next, `waiting` at length;
+    None: nothing. `due_at` is when it is dealt with next, where that is planned."""
 
     reimbursement_id: str
     state: ItemState
@@ -36,7 +53,8 @@ class ItemView(View):
     document: DocumentView | None
     reason: str | None
     reason_code: str | None
-    waiting_for: str | None
+    waiting_for: Said | None
+    waiting: Waiting | None
     due_at: datetime | None
     connector: str | None
     reference: str | None

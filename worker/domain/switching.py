@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from worker.domain.release import Marks, ReleasePolicy
+from worker.domain.sentences import Sentence, say
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""When a connector was last switched that never was."""
 
 
 class Role(StrEnum):
@@ -42,7 +46,11 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Toggle:
-    """A wish to switch one organisation's connector on or off. `revision` orders the wishes of one publisher."""
+    """A wish to switch one organisation's connector on or off. `revision` orders the wishes of one publisher.
+
+    `seen_change`: when the connector was last switched as far as the asker saw (`NEVER`: not yet; None: they did not
+    look). `only_while_off`: what waited was dealt with on the condition that nothing of it is sent meanwhile.
+    """
 
     organization_id: str
     connector: str
@@ -50,6 +58,17 @@ class Toggle:
     reason: str
     actor: Actor
     revision: int | None = None
+    seen_change: datetime | None = None
+    only_while_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LastSwitch:
+    """Who switched a connector last, when, and why."""
+
+    at: datetime
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,7 @@ class ConnectorFlag:
     quiesced_at: datetime | None
     policy: ReleasePolicy
     marks: Marks
+    last_switch: LastSwitch | None = None
 
     @property
     def phase(self) -> Phase:
@@ -80,7 +100,7 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Decision:
     verdict: Verdict
-    sentence: str
+    sentence: Sentence
 
 
 def decide(toggle: Toggle, flags: list[ConnectorFlag]) -> Decision:
@@ -92,28 +112,80 @@ def decide(toggle: Toggle, flags: list[ConnectorFlag]) -> Decision:
     if _is_superseded(toggle, own):
         return Decision(
             Verdict.SUPERSEDED,
-            f"Revision {toggle.revision} is not newer than revision {own.revision}; nothing was changed.",
+            say(
+                "Revision {revision} is not newer than revision {last}; nothing was changed.",
+                revision=toggle.revision,
+                last=own.revision,
+            ),
         )
     if own.enabled == toggle.enabled and not own.suspended:
-        return Decision(Verdict.UNCHANGED, f"The {own.title} connector was {_word(toggle.enabled)} already.")
-    return Decision(
-        Verdict.APPLIED, f"The {own.title} connector for {toggle.organization_id} is {_word(toggle.enabled)}."
+        return Decision(Verdict.UNCHANGED, _unchanged(own))
+    return Decision(Verdict.APPLIED, _applied(toggle, own))
+
+
+def _refusal(toggle: Toggle, flags: list[ConnectorFlag]) -> Sentence | None:
+    if not toggle.actor.may_switch(toggle.organization_id):
+        return say(
+            "{actor} may not switch connectors of {organization}: it is not their organisation.",
+            actor=toggle.actor.id,
+            organization=toggle.organization_id,
+        )
+    if not toggle.reason.strip():
+        return say("A reason is required. Say why the connector is switched, and try again.")
+    own = next((flag for flag in flags if flag.kind == toggle.connector), None)
+    if own is None:
+        return say(
+            "No {connector} connector is configured for {organization}. Configure it first.",
+            connector=toggle.connector,
+            organization=toggle.organization_id,
+        )
+    return _outdated(toggle, own) or _in_the_way(toggle, own, flags)
+
+
+def _outdated(toggle: Toggle, own: ConnectorFlag) -> Sentence | None:
+    """Somebody else was first: whoever asks decided on what they saw, and has to see this before they decide again."""
+    last = own.last_switch
+    if last is None or toggle.seen_change in {None, last.at}:
+        return None
+    if own.enabled:
+        return say(
+            "The {title} connector for {organization} was enabled meanwhile, at {at} by {by}: {reason}. "
+            "Nothing was changed. Look again before you decide.",
+            **_told(toggle, own, last),
+        )
+    return say(
+        "The {title} connector for {organization} was disabled meanwhile, at {at} by {by}: {reason}. "
+        "Nothing was changed. Look again before you decide.",
+        **_told(toggle, own, last),
     )
 
 
-def _refusal(toggle: Toggle, flags: list[ConnectorFlag]) -> str | None:
-    if not toggle.actor.may_switch(toggle.organization_id):
-        return f"{toggle.actor.id} may not switch connectors of {toggle.organization_id}: it is not their organisation."
-    if not toggle.reason.strip():
-        return "A reason is required. Say why the connector is switched, and try again."
-    own = next((flag for flag in flags if flag.kind == toggle.connector), None)
-    if own is None:
-        return f"No {toggle.connector} connector is configured for {toggle.organization_id}. Configure it first."
+def _told(toggle: Toggle, own: ConnectorFlag, last: LastSwitch) -> dict[str, object]:
+    return {
+        "title": own.title,
+        "organization": toggle.organization_id,
+        "at": last.at,
+        "by": last.by,
+        "reason": last.reason,
+    }
+
+
+def _in_the_way(toggle: Toggle, own: ConnectorFlag, flags: list[ConnectorFlag]) -> Sentence | None:
+    if toggle.only_while_off and own.enabled:
+        return say(
+            "The {title} connector for {organization} is enabled already, so what waited may have been sent. "
+            "Disable it before choosing what becomes of what waits.",
+            title=own.title,
+            organization=toggle.organization_id,
+        )
     other = next((flag for flag in flags if flag.enabled and flag.kind != toggle.connector), None)
     if toggle.enabled and other:
-        return (
-            f"The {other.title} connector is enabled for {toggle.organization_id}, and only one may be. "
-            f"Disable it before enabling {own.title}."
+        return say(
+            "The {other} connector is enabled for {organization}, and only one may be. "
+            "Disable it before enabling {title}.",
+            other=other.title,
+            organization=toggle.organization_id,
+            title=own.title,
         )
     return None
 
@@ -122,19 +194,35 @@ def _is_superseded(toggle: Toggle, flag: ConnectorFlag) -> bool:
     return toggle.revision is not None and flag.revision is not None and toggle.revision <= flag.revision
 
 
-def _word(enabled: bool) -> str:
-    return "enabled" if enabled else "disabled"
+def _unchanged(flag: ConnectorFlag) -> Sentence:
+    if flag.enabled:
+        return say("The {title} connector was enabled already.", title=flag.title)
+    return say("The {title} connector was disabled already.", title=flag.title)
+
+
+def _applied(toggle: Toggle, flag: ConnectorFlag) -> Sentence:
+    if toggle.enabled:
+        return say(
+            "The {title} connector for {organization} is enabled.",
+            title=flag.title,
+            organization=toggle.organization_id,
+        )
+    return say(
+        "The {title} connector for {organization} is disabled.",
+        title=flag.title,
+        organization=toggle.organization_id,
+    )
 
 
 def disabled_sentence(
     title: str, organization_id: str, since: datetime | None, by: str | None, reason: str | None
-) -> str:
+) -> Sentence:
     """What a person reads who asks for a sync while the connector is off."""
-    if since is None:
-        circumstances = "it was never enabled"
-    else:
-        circumstances = f"since {since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC by {by}: {reason}"
-    return (
-        f"The {title} connector for {organization_id} is disabled ({circumstances}). "
-        "Nothing was synced. Enable it first."
+    return say(
+        "The {title} connector for {organization} is disabled ({circumstances}). Nothing was synced. Enable it first.",
+        title=title,
+        organization=organization_id,
+        circumstances=say("it was never enabled")
+        if since is None
+        else say("since {since} by {by}: {reason}", since=since, by=by, reason=reason),
     )

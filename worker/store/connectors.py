@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from worker.domain.release import Marks, ReleasePolicy
-from worker.domain.switching import ConnectorFlag, Phase, Toggle, disabled_sentence, phase_of
+from worker.domain.sentences import Sentence
+from worker.domain.switching import ConnectorFlag, LastSwitch, Phase, Toggle, disabled_sentence, phase_of
 from worker.store.database import Connection, fetch_one
 from worker.store.queries import load
 
@@ -124,7 +125,7 @@ class ConnectorView:
         return Marks(self.enabled_mark, self.released_through)
 
     @property
-    def disabled_sentence(self) -> str:
+    def disabled_sentence(self) -> Sentence:
         return disabled_sentence(self.title, self.organization_id, self.changed_at, self.changed_by, self.reason)
 
 
@@ -353,6 +354,7 @@ def _locked(row: asyncpg.Record) -> LockedConnector:
         quiesced_at=row["quiesced_at"],
         policy=ReleasePolicy(row["release_policy"]),
         marks=Marks(row["enabled_mark"], row["released_through"]),
+        last_switch=LastSwitch(row["changed_at"], row["changed_by"], row["reason"]) if row["changed_at"] else None,
     )
     return LockedConnector(flag, row["schedule"], row["time_zone"])
 

@@ -14,7 +14,11 @@ _SQL = load("items")
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """`total_minor` in the currency's smallest unit. `due_at`: when it is dealt with next, where that is planned."""
+    """`total_minor` in the currency's smallest unit. `due_at`: when it is dealt with next, where that is planned.
+
+    Of an unknown outcome: until when an earlier request may be alive, whether sending again is the look-up, and how
+    many look-ups in a row found nothing.
+    """
 
     reimbursement_id: str
     seq: int
@@ -34,6 +38,9 @@ class ItemRow:
     reason: str | None
     due_at: datetime | None
     is_for_a_person: bool
+    quarantined_until: datetime | None
+    resend_resolves: bool
+    absences: int
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> "ItemRow":

@@ -9,6 +9,7 @@ from tests.integration.worker.rows import ADMIN, SHAPES, bring_to, log_of, take_
 from tests.scene import Scene
 from worker import decisions
 from worker.decisions import Decided, NotDecided
+from worker.domain.sentences import say
 from worker.domain.states import ItemState
 from worker.domain.switching import Actor, Role
 from worker.store.database import Pool, acquire, transaction
@@ -63,7 +64,7 @@ async def test_nothing_that_is_neither_rejected_nor_unknown_is_retried_and_the_t
     before = await _item(pool)
     words = state.replace("_", " ")
     sentence = f"R-1 is {words}, and only what was rejected or is unknown can be retried."
-    assert await _decide(pool, decisions.retry) == NotDecided(sentence)
+    assert await _decide(pool, decisions.retry) == NotDecided(say(sentence))
     assert await _item(pool) == before
     entry = (await log_of(pool))[-1]
     assert (entry["change"], entry["actor"], entry["reason"]) == ("retry_refused", "user-9", sentence)
@@ -109,7 +110,7 @@ async def test_an_item_under_way_or_done_is_not_handled_elsewhere(pool: Pool, st
     before = await _item(pool)
     words = state.replace("_", " ")
     sentence = f"R-1 is {words} and can't be marked as handled elsewhere now."
-    assert await _decide(pool, decisions.hand_over) == NotDecided(sentence)
+    assert await _decide(pool, decisions.hand_over) == NotDecided(say(sentence))
     assert await _item(pool) == before
 
 
@@ -117,14 +118,14 @@ async def test_an_item_under_way_or_done_is_not_handled_elsewhere(pool: Pool, st
 async def test_a_decision_needs_a_reason(pool: Pool, decide: Decide) -> None:
     await _in_state(pool, "rejected")
     refused = await _decide(pool, decide, reason=" \n")
-    assert refused == NotDecided("A reason is required. Say why, and try again.")
+    assert refused == NotDecided(say("A reason is required. Say why, and try again."))
     assert (await _item(pool))["state"] == "rejected"
 
 
 @BOTH
 async def test_a_decision_about_an_unknown_item_is_refused(pool: Pool, decide: Decide) -> None:
     refused = await _decide(pool, decide, "R-none")
-    assert refused == NotDecided("hlf has no reimbursement R-none. Check the number.")
+    assert refused == NotDecided(say("hlf has no reimbursement R-none. Check the number."))
     assert await log_of(pool) == []
 
 
@@ -135,7 +136,7 @@ async def test_a_decision_by_somebody_elses_admin_is_refused_whether_the_item_ex
     await _in_state(pool, "rejected")
     for one in ("R-1", "R-none"):
         refused = await _decide(pool, decide, one, actor=OTHERS)
-        assert refused == NotDecided("user-9 may not decide for hlf: it is not their organisation.")
+        assert refused == NotDecided(say("user-9 may not decide for hlf: it is not their organisation."))
     assert (await _item(pool))["state"] == "rejected"
     assert [entry["actor"] for entry in await log_of(pool)][-2:] == ["user-9", "user-9"]
 

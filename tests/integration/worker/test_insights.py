@@ -1,5 +1,7 @@
 """What people are shown: items and what each waits for, what enabling would send, who changed what."""
 
+from datetime import datetime
+
 import pytest
 
 from tests.events import Message, approval, toggle
@@ -16,12 +18,13 @@ from tests.integration.worker.rows import (
     xledger_file,
 )
 from worker import insights
+from worker.domain.sentences import Sentence
 from worker.domain.states import ItemState
 from worker.domain.switching import Phase
 from worker.runs import request_run
-from worker.store.database import Pool, acquire, transaction
+from worker.store.database import Pool, acquire, fetch_one, transaction
 from worker.suspension import suspend
-from worker.views import ItemPage
+from worker.views import ItemDetail, ItemPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -33,11 +36,21 @@ async def _page(
         return await insights.item_page(connection, organization, state, after, limit)
 
 
-async def _waits_for(pool: Pool, reimbursement_id: str = "R-1") -> str | None:
+async def _item(pool: Pool, reimbursement_id: str = "R-1") -> ItemDetail:
     async with acquire(pool) as connection:
         item = await insights.item_detail(connection, "hlf", reimbursement_id)
     assert item is not None
-    return item.waiting_for
+    return item
+
+
+async def _waits_for(pool: Pool, reimbursement_id: str = "R-1") -> str | None:
+    return (await _item(pool, reimbursement_id)).waiting_for
+
+
+async def _told(pool: Pool, reimbursement_id: str = "R-1") -> tuple[str, datetime, str]:
+    waiting = (await _item(pool, reimbursement_id)).waiting
+    assert waiting is not None
+    return waiting.reason, waiting.since, waiting.next
 
 
 async def test_items_are_listed_in_the_order_of_arrival_page_by_page(pool: Pool) -> None:
@@ -114,6 +127,72 @@ async def test_a_pending_item_says_what_it_waits_for(pool: Pool) -> None:
     async with transaction(pool) as connection:
         await suspend(connection, "hlf", "xledger", "The token expired.")
     assert await _waits_for(pool) == "the Xledger connector, which is suspended: The token expired."
+
+
+async def test_a_pending_item_says_why_since_when_and_what_comes_next(pool: Pool) -> None:
+    await take_in(pool, approval("R-1"))
+    arrived = (await _item(pool)).changed_at
+    assert await _told(pool) == (
+        "No connector is configured for its organisation.",
+        arrived,
+        "It is sent once a connector is configured and enabled.",
+    )
+    await add_organization(pool)
+    await configure(pool, file=xledger_file(release_policy="next_sync", schedule="0 6 * * *"))
+    assert await _told(pool) == (
+        "The Xledger connector is off.",
+        arrived,
+        "It is sent once the connector is enabled.",
+    )
+    await switch(pool, True)
+    async with acquire(pool) as connection:
+        enabled, next_run = await fetch_one(connection, "select changed_at, next_run_at from connector")
+    assert await _told(pool) == (
+        "It came while the Xledger connector was off, and waits for a run.",
+        enabled,
+        f"It is sent with the scheduled run at {next_run:%Y-%m-%d %H:%M:%S} UTC, or when a person starts one.",
+    )
+    await take_in(pool, approval("R-2"))
+    assert await _told(pool, "R-2") == (
+        "It is in the queue of the Xledger connector.",
+        (await _item(pool, "R-2")).changed_at,
+        "It is sent when its turn comes, oldest first.",
+    )
+    async with transaction(pool) as connection:
+        await suspend(connection, "hlf", "xledger", "The token expired.")
+        since, probed = await fetch_one(connection, "select suspended_at, probe_at from connector")
+    assert await _told(pool) == (
+        "The Xledger connector is suspended: The token expired.",
+        since,
+        f"The connector is tried again from {probed:%Y-%m-%d %H:%M:%S} UTC on; it is sent once that succeeds.",
+    )
+
+
+async def test_what_an_item_waits_for_can_be_said_in_another_language(pool: Pool) -> None:
+    await set_up(pool)
+    await take_in(pool, approval("R-1"))
+    item = await _item(pool)
+    assert isinstance(item.waiting_for, Sentence)
+    assert (item.waiting_for.template, item.waiting_for.facts) == (
+        "the {title} connector to be enabled",
+        {"title": "Xledger"},
+    )
+    assert item.waiting is not None
+    assert isinstance(item.waiting.reason, Sentence)
+
+
+async def test_an_unknown_outcome_says_when_it_is_looked_up_and_an_item_at_rest_waits_for_nothing(pool: Pool) -> None:
+    await set_up(pool)
+    await switch(pool, True)
+    await take_in(pool, approval("R-1"), approval("R-2"))
+    await bring_to(pool, "synced", "R-2")
+    await bring_to(pool, "sending", "R-1")
+    async with transaction(pool) as connection:
+        await bring(connection, "unknown", "R-1", due_at="'2026-11-20 10:00+00'", resend_resolves="false")
+    reason, _, following = await _told(pool)
+    assert reason == "Nobody knows yet whether Xledger has it: No answer."
+    assert following == "It is looked up at Xledger from 2026-11-20 10:00:00 UTC on."
+    assert (await _item(pool, "R-2")).waiting is None
 
 
 @pytest.mark.parametrize(

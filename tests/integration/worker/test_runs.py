@@ -20,6 +20,7 @@ from tests.integration.worker.rows import (
     xledger_file,
 )
 from tests.scene import Scene
+from worker.domain.sentences import say
 from worker.domain.switching import Actor, Role
 from worker.runs import RunRefused, finish_if_done, request_run, resume
 from worker.store import runs as run_store
@@ -124,7 +125,7 @@ async def test_a_run_while_the_connector_is_off_is_refused_in_the_interfaces_wor
         f"The Xledger connector for hlf is disabled (since {since:%Y-%m-%d %H:%M:%S} UTC by admin-1: a test). "
         "Nothing was synced. Enable it first."
     )
-    assert refused == RunRefused(sentence)
+    assert refused == RunRefused(say(sentence))
     entry = (await log_of(scene.pool))[-1]
     assert (entry["change"], entry["new_state"], entry["reason"]) == ("sync_run_refused", "off", sentence)
     assert (entry["actor"], entry["source"], entry["connector"]) == ("admin-1", "http", "xledger")
@@ -135,7 +136,7 @@ async def test_a_run_while_the_connector_is_off_is_refused_in_the_interfaces_wor
 async def test_a_run_of_a_connector_that_was_never_enabled_is_refused(pool: Pool) -> None:
     await set_up(pool)
     assert await _request(pool) == RunRefused(
-        "The Xledger connector for hlf is disabled (it was never enabled). Nothing was synced. Enable it first."
+        say("The Xledger connector for hlf is disabled (it was never enabled). Nothing was synced. Enable it first.")
     )
     assert await _runs(pool) == []
 
@@ -143,7 +144,7 @@ async def test_a_run_of_a_connector_that_was_never_enabled_is_refused(pool: Pool
 async def test_a_run_without_a_connector_is_refused_and_logged(pool: Pool) -> None:
     await add_organization(pool)
     refused = await _request(pool)
-    assert refused == RunRefused("No connector is configured for hlf. Nothing was synced. Configure one first.")
+    assert refused == RunRefused(say("No connector is configured for hlf. Nothing was synced. Configure one first."))
     assert (await log_of(pool))[-1]["change"] == "sync_run_refused"
 
 
@@ -151,7 +152,9 @@ async def test_a_run_by_somebody_without_the_right_is_refused_and_logged(pool: P
     await set_up(pool)
     await switch(pool, True)
     before = len(await _runs(pool))
-    assert await _request(pool, actor=OTHERS) == RunRefused("user-9 may not sync hlf: it is not their organisation.")
+    assert await _request(pool, actor=OTHERS) == RunRefused(
+        say("user-9 may not sync hlf: it is not their organisation.")
+    )
     assert (await log_of(pool))[-1]["actor"] == "user-9"
     assert len(await _runs(pool)) == before
 

@@ -1,8 +1,10 @@
 """Switching on and off: who may, what is recorded, and that off is off."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -14,8 +16,8 @@ from tests.integration.worker import rows
 from tests.integration.worker.rows import ADMIN, bring_to, central_file, configure, log_of, set_up, switch, take_in
 from tests.scene import Scene
 from worker import toggles
-from worker.domain.switching import Actor, Phase, Role, Toggle, Verdict
-from worker.store.database import Connection, Pool, acquire, transaction
+from worker.domain.switching import NEVER, Actor, Phase, Role, Toggle, Verdict
+from worker.store.database import Connection, Pool, acquire, fetch_one, transaction
 from worker.suspension import suspend
 from worker.toggles import apply_toggle, finish_switching_off
 
@@ -31,8 +33,15 @@ async def _apply(pool: Pool, wish: Toggle) -> toggles.Toggled:
         return await apply_toggle(connection, wish, "http")
 
 
-def _wish(enabled: bool = True, *, reason: str = "Why", actor: Actor = OWN, revision: int | None = None) -> Toggle:
-    return Toggle("hlf", "xledger", enabled, reason, actor, revision)
+def _wish(
+    enabled: bool = True,
+    *,
+    reason: str = "Why",
+    actor: Actor = OWN,
+    revision: int | None = None,
+    seen_change: datetime | None = None,
+) -> Toggle:
+    return Toggle("hlf", "xledger", enabled, reason, actor, revision, seen_change)
 
 
 async def _outbox(pool: Pool) -> list[Mapping[str, object]]:
@@ -83,6 +92,31 @@ async def test_a_blank_reason_is_refused_and_logged(pool: Pool) -> None:
     assert toggled.decision.sentence.startswith("A reason is required.")
     assert not await _enabled(pool)
     assert (await log_of(pool))[-1]["change"] == "toggle_refused"
+
+
+async def test_of_two_administrators_at_once_the_second_is_told_what_the_first_did(pool: Pool) -> None:
+    await set_up(pool)
+    await switch(pool, False)  # changes nothing, so both see a connector that was never switched
+    toggled = await asyncio.gather(
+        _apply(pool, _wish(seen_change=NEVER, reason="Onboarding")),
+        _apply(pool, _wish(seen_change=NEVER, reason="Me too", actor=ADMIN)),
+    )
+    assert {one.decision.verdict for one in toggled} == {Verdict.APPLIED, Verdict.REFUSED}
+    refused = next(one for one in toggled if one.decision.verdict is Verdict.REFUSED)
+    async with acquire(pool) as connection:
+        at, by, reason = await fetch_one(connection, "select changed_at, changed_by, reason from connector")
+    assert refused.decision.sentence == (
+        f"The Xledger connector for hlf was enabled meanwhile, at {at:%Y-%m-%d %H:%M:%S} UTC by {by}: {reason}. "
+        "Nothing was changed. Look again before you decide."
+    )
+    entry = (await log_of(pool))[-1]
+    assert (entry["change"], entry["detail"]) == (
+        "toggle_refused",
+        {"wanted": "on", "answer": refused.decision.sentence},
+    )
+    seen_now = _wish(False, seen_change=at)
+    assert (await _apply(pool, seen_now)).decision.verdict is Verdict.APPLIED
+    assert (await _apply(pool, seen_now)).decision.verdict is Verdict.REFUSED
 
 
 async def test_a_superseded_revision_changes_nothing_and_is_logged(pool: Pool) -> None:

@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from worker.domain.release import Marks, ReleasePolicy
+from worker.domain.sentences import say
 from worker.domain.switching import (
+    NEVER,
     Actor,
     ConnectorFlag,
     Decision,
+    LastSwitch,
     Phase,
     Role,
     Toggle,
@@ -39,12 +42,12 @@ DISABLE = replace(ENABLE, enabled=False, reason="Maintenance")
 
 
 def test_an_organisations_own_admin_may_enable() -> None:
-    assert decide(ENABLE, [OFF]) == Decision(Verdict.APPLIED, "The Xledger connector for hlf is enabled.")
+    assert decide(ENABLE, [OFF]) == Decision(Verdict.APPLIED, say("The Xledger connector for hlf is enabled."))
 
 
 def test_a_global_admin_may_disable_any_organisations() -> None:
     toggle = replace(DISABLE, actor=GLOBAL)
-    assert decide(toggle, [ON]) == Decision(Verdict.APPLIED, "The Xledger connector for hlf is disabled.")
+    assert decide(toggle, [ON]) == Decision(Verdict.APPLIED, say("The Xledger connector for hlf is disabled."))
 
 
 @pytest.mark.parametrize(
@@ -59,25 +62,25 @@ def test_a_global_admin_may_disable_any_organisations() -> None:
 @pytest.mark.parametrize("flags", [[OFF], []], ids=["configured", "not configured"])
 def test_anybody_else_is_refused_whether_there_is_a_connector_or_not(actor: Actor, flags: list[ConnectorFlag]) -> None:
     sentence = "user-9 may not switch connectors of hlf: it is not their organisation."
-    assert decide(replace(ENABLE, actor=actor), flags) == Decision(Verdict.REFUSED, sentence)
+    assert decide(replace(ENABLE, actor=actor), flags) == Decision(Verdict.REFUSED, say(sentence))
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\n\t"])
 def test_a_blank_reason_is_refused(reason: str) -> None:
     sentence = "A reason is required. Say why the connector is switched, and try again."
-    assert decide(replace(ENABLE, reason=reason), [OFF]) == Decision(Verdict.REFUSED, sentence)
+    assert decide(replace(ENABLE, reason=reason), [OFF]) == Decision(Verdict.REFUSED, say(sentence))
 
 
 def test_a_connector_that_is_not_configured_is_refused() -> None:
     sentence = "No xledger connector is configured for hlf. Configure it first."
-    assert decide(ENABLE, [CENTRAL_ON]) == Decision(Verdict.REFUSED, sentence)
+    assert decide(ENABLE, [CENTRAL_ON]) == Decision(Verdict.REFUSED, say(sentence))
 
 
 def test_a_second_connector_is_refused_with_what_to_do_first() -> None:
     sentence = (
         "The Business Central connector is enabled for hlf, and only one may be. Disable it before enabling Xledger."
     )
-    assert decide(ENABLE, [CENTRAL_ON, OFF]) == Decision(Verdict.REFUSED, sentence)
+    assert decide(ENABLE, [CENTRAL_ON, OFF]) == Decision(Verdict.REFUSED, say(sentence))
 
 
 def test_a_connector_that_is_off_may_be_switched_off_again_beside_another_that_is_on() -> None:
@@ -88,7 +91,7 @@ def test_a_connector_that_is_off_may_be_switched_off_again_beside_another_that_i
 def test_a_revision_at_or_below_the_last_applied_is_superseded(revision: int) -> None:
     sentence = f"Revision {revision} is not newer than revision 7; nothing was changed."
     decision = decide(replace(ENABLE, revision=revision), [replace(OFF, revision=7)])
-    assert decision == Decision(Verdict.SUPERSEDED, sentence)
+    assert decision == Decision(Verdict.SUPERSEDED, say(sentence))
 
 
 @pytest.mark.parametrize(("wish", "last"), [(8, 7), (None, 7), (0, None), (None, None)])
@@ -103,7 +106,7 @@ def test_a_superseded_toggle_without_a_right_is_refused_first() -> None:
 
 @pytest.mark.parametrize(("toggle", "flag", "word"), [(ENABLE, ON, "enabled"), (DISABLE, OFF, "disabled")])
 def test_what_is_so_already_is_left_as_it_is(toggle: Toggle, flag: ConnectorFlag, word: str) -> None:
-    assert decide(toggle, [flag]) == Decision(Verdict.UNCHANGED, f"The Xledger connector was {word} already.")
+    assert decide(toggle, [flag]) == Decision(Verdict.UNCHANGED, say(f"The Xledger connector was {word} already."))
 
 
 @pytest.mark.parametrize("toggle", [ENABLE, DISABLE])
@@ -156,3 +159,42 @@ def test_the_sentence_of_a_connector_that_was_never_enabled_says_so() -> None:
     assert disabled_sentence("Xledger", "hlf", None, None, None) == (
         "The Xledger connector for hlf is disabled (it was never enabled). Nothing was synced. Enable it first."
     )
+
+
+SWITCHED = LastSwitch(datetime(2026, 11, 20, 9, 30, tzinfo=UTC), "user-8", "New token")
+
+
+@pytest.mark.parametrize("seen", [NEVER, SWITCHED.at - timedelta(microseconds=1)], ids=["never switched", "earlier"])
+@pytest.mark.parametrize(("flag", "word"), [(ON, "enabled"), (OFF, "disabled")])
+def test_who_decided_on_an_older_state_is_told_who_was_first(flag: ConnectorFlag, word: str, seen: datetime) -> None:
+    toggle = replace(DISABLE, seen_change=seen)
+    assert decide(toggle, [replace(flag, last_switch=SWITCHED)]) == Decision(
+        Verdict.REFUSED,
+        say(
+            f"The Xledger connector for hlf was {word} meanwhile, at 2026-11-20 09:30:00 UTC by user-8: New token. "
+            "Nothing was changed. Look again before you decide."
+        ),
+    )
+
+
+@pytest.mark.parametrize("seen", [None, SWITCHED.at], ids=["did not look", "saw the last switch"])
+def test_who_saw_the_last_switch_or_did_not_look_may_switch(seen: datetime | None) -> None:
+    toggle = replace(ENABLE, seen_change=seen)
+    assert decide(toggle, [replace(OFF, last_switch=SWITCHED)]).verdict is Verdict.APPLIED
+
+
+def test_a_connector_that_was_never_switched_is_as_whoever_looked_saw_it() -> None:
+    assert decide(replace(ENABLE, seen_change=NEVER), [OFF]).verdict is Verdict.APPLIED
+
+
+@pytest.mark.parametrize("flag", [ON, replace(ON, suspended=True)], ids=["on", "suspended"])
+def test_what_becomes_of_what_waited_is_not_chosen_while_the_connector_is_on(flag: ConnectorFlag) -> None:
+    decision = decide(replace(ENABLE, only_while_off=True), [flag])
+    assert decision == Decision(
+        Verdict.REFUSED,
+        say(
+            "The Xledger connector for hlf is enabled already, so what waited may have been sent. "
+            "Disable it before choosing what becomes of what waits."
+        ),
+    )
+    assert decide(replace(ENABLE, only_while_off=True), [OFF]).verdict is Verdict.APPLIED

@@ -23,7 +23,7 @@ insert into lane (organization_id) values ($1) on conflict do nothing;
 
 -- lock_flags: the organisation's connectors, held against claims and other switches
 select kind, title, enabled, revision, suspended_at is not null as suspended, quiesced_at,
-       release_policy, enabled_mark, released_through, schedule, time_zone
+       release_policy, enabled_mark, released_through, schedule, time_zone, changed_at, changed_by, reason
 from connector
 where organization_id = $1
 order by kind

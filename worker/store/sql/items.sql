@@ -162,7 +162,8 @@ where (organization_id, reimbursement_id) = ($1, $2) and state in ('pending', 'r
 -- list_items: oldest first, after a given sequence number
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
        i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
 from item i
 where i.organization_id = $1 and i.seq > $2
 order by i.seq
@@ -171,7 +172,8 @@ limit $3;
 -- list_items_in_state: the same of one state, which is written into the text: given as a parameter it would keep plans from the partial indexes
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
        i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
 from item i
 where i.organization_id = $1 and i.seq > $2 and i.state = '{state}'
 order by i.seq
@@ -180,7 +182,8 @@ limit $3;
 -- show_item: one
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
        i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
 from item i
 where (i.organization_id, i.reimbursement_id) = ($1, $2);
 
