@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from worker.views import (
     ConnectorObject,
     DeadLetterDetail,
     DeadLetterPage,
+    HandedOverPreview,
     ItemDetail,
     ItemPage,
     LogPage,
@@ -128,6 +130,18 @@ async def release_preview(connection: Connection, organization_id: str) -> Relea
         checked=len(contents),
         would_be_rejected=await _rejections(contents, mapping),
     )
+
+
+async def handed_over_preview(
+    connection: Connection, organization_id: str, moment: datetime | None
+) -> HandedOverPreview:
+    """What waits now and was approved before `moment`; None: all that waits."""
+    rows = (
+        await reading.waiting(connection, organization_id)
+        if moment is None
+        else await reading.waiting_approved_before(connection, organization_id, moment)
+    )
+    return HandedOverPreview(count=sum(row.count for row in rows), sums=presenting.waiting_views(rows))
 
 
 async def dead_letter_page(connection: Connection, before: str | None, limit: int) -> DeadLetterPage:

@@ -4,7 +4,7 @@ The ERP is asked while no transaction is open and no connection is held. Whoever
 those toggles are applied without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.contract import ConfigurationError, NotSent, Problem, Unavailable
@@ -47,14 +47,24 @@ async def switch(
 
     Raises ConfigurationError or VaultError where no adapter can be made for the check.
     """
-    is_first = await _is_first_enable(pool, toggle)
-    if is_first and not unchecked:
+    checked = await check(pool, adapters, toggle, source, unchecked=unchecked)
+    if isinstance(checked, NotReady):
+        return checked
+    async with transaction(pool) as connection:
+        return await apply_toggle(connection, toggle, source, checked)
+
+
+async def check(
+    pool: Pool, adapters: Adapters, toggle: Toggle, source: str, *, unchecked: bool
+) -> Mapping[str, object] | NotReady:
+    """What the log is to say of the check beside the switch: nothing, where it is not the first enable."""
+    if not await _is_first_enable(pool, toggle):
+        return {}
+    if not unchecked:
         problems = await problems_of(pool, adapters, toggle.organization_id, toggle.connector)
         if problems:
             return await _refuse(pool, toggle, source, problems)
-    detail = {"checked": not unchecked} if is_first else {}
-    async with transaction(pool) as connection:
-        return await apply_toggle(connection, toggle, source, detail)
+    return {"checked": not unchecked}
 
 
 async def preview(pool: Pool, adapters: Adapters, organization_id: str) -> ReleasePreview | None:

@@ -198,6 +198,13 @@ class ReleasePreview(View):
     problems: list[ProblemView] | None = None
 
 
+class HandedOverPreview(View):
+    """What a release would mark as handled elsewhere."""
+
+    count: int
+    sums: list[WaitingView]
+
+
 class DeadLetterView(View):
     dead_letter_id: int
     reason: str

@@ -118,6 +118,20 @@ class LookAgain:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Items that were marked together: how many and how much of each currency, in its smallest unit, and the last
+    one's sequence number."""
+
+    counts: Mapping[str, int]
+    totals: Mapping[str, int]
+    last: int
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts.values())
+
+
 async def lock_open_connectors(
     connection: Connection, fences: Mapping[str, int], *, waits: bool
 ) -> dict[str, OpenConnector]:
@@ -273,6 +287,24 @@ async def ask_again(connection: Connection, organization_id: str, reimbursement_
 
 async def hand_over(connection: Connection, organization_id: str, reimbursement_id: str, reason: str) -> None:
     await connection.execute(_SQL["hand_over"], organization_id, reimbursement_id, reason)
+
+
+async def hand_over_waiting(
+    connection: Connection,
+    organization_id: str,
+    *,
+    approved_before: datetime | None,
+    after: int,
+    limit: int,
+    reason: str,
+) -> HandedOver:
+    """What waits, in the order of arrival after the sequence number `after`; `approved_before` None: all of it."""
+    rows = await connection.fetch(_SQL["hand_over_waiting"], organization_id, approved_before, after, limit, reason)
+    return HandedOver(
+        counts={row["currency"]: row["count"] for row in rows},
+        totals={row["currency"]: row["total_minor"] for row in rows},
+        last=max((row["last"] for row in rows), default=after),
+    )
 
 
 def _attempt(claimed: Claim, row: asyncpg.Record) -> Attempt:

@@ -95,6 +95,11 @@ async def waiting(connection: Connection, organization_id: str) -> list[WaitingR
     return [WaitingRow(**dict(row)) for row in rows]
 
 
+async def waiting_approved_before(connection: Connection, organization_id: str, moment: datetime) -> list[WaitingRow]:
+    rows = await connection.fetch(_SQL["waiting_approved_before"], organization_id, moment)
+    return [WaitingRow(**dict(row)) for row in rows]
+
+
 async def waiting_everywhere(connection: Connection) -> dict[str, list[WaitingRow]]:
     """By organisation; those for whom nothing waits are left out."""
     found: dict[str, list[WaitingRow]] = {}

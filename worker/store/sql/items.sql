@@ -159,6 +159,24 @@ update item
 set state = 'handled_elsewhere', reason = $3, reason_code = 'handled_elsewhere', changed_at = clock_timestamp()
 where (organization_id, reimbursement_id) = ($1, $2) and state in ('pending', 'rejected', 'unknown');
 
+-- hand_over_waiting: a person says of all that waits, or was approved before a moment, that it was handled elsewhere; one
+-- batch of it in the order of arrival, after a given sequence number; answers what it was, by currency
+with waiting as (
+    select organization_id, reimbursement_id from item
+    where organization_id = $1 and state = 'pending' and seq > $3 and ($2::timestamptz is null or approved_at < $2)
+    order by seq
+    limit $4
+    for update
+),
+marked as (
+    update item i
+    set state = 'handled_elsewhere', reason = $5, reason_code = 'handled_elsewhere', changed_at = clock_timestamp()
+    from waiting w
+    where i.organization_id = w.organization_id and i.reimbursement_id = w.reimbursement_id
+    returning i.seq, i.currency, i.total_minor
+)
+select currency, count(*) as count, sum(total_minor)::bigint as total_minor, max(seq) as last from marked group by currency;
+
 -- list_items: oldest first, after a given sequence number
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
        i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
@@ -197,6 +215,13 @@ order by attempt, entry_id;
 select currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest
 from item
 where organization_id = $1 and state = 'pending'
+group by currency
+order by currency;
+
+-- waiting_approved_before: the same of what was approved before a moment
+select currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest
+from item
+where organization_id = $1 and state = 'pending' and approved_at < $2
 group by currency
 order by currency;
 

@@ -1,0 +1,149 @@
+"""Enabling with a choice of what becomes of what waited: all is sent, what was approved from a date on, or nothing.
+
+What is not to be sent is marked as handled elsewhere while the connector is off, in batches of their own transactions,
+and the last of it together with the enable: nothing of it can be sent in between.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from schemas.currency import amount_text
+from worker.adapters import Adapters
+from worker.domain.states import ItemState, fit
+from worker.domain.switching import Toggle, Verdict, decide
+from worker.readiness import NotReady, check, switch
+from worker.store import connectors, items, sync_log
+from worker.store.database import Connection, Pool, transaction
+from worker.store.sync_log import Change
+from worker.toggles import Toggled, apply_toggle
+
+BATCH = 2000
+
+
+class ReleaseChoice(StrEnum):
+    """What becomes of what waits when a connector is enabled."""
+
+    ALL = "all"
+    FROM_DATE = "from_date"
+    HANDLED_ELSEWHERE = "handled_elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`from_date`: what was approved before that moment was handled elsewhere; it goes with its choice alone."""
+
+    choice: ReleaseChoice
+    from_date: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if (self.choice is ReleaseChoice.FROM_DATE) != (self.from_date is not None):
+            raise ValueError("a release from a date needs the date, and no other has one")
+        if self.from_date is not None and self.from_date.tzinfo is None:
+            raise ValueError("the date needs its time zone")
+
+    @property
+    def said(self) -> str:
+        """Of each item that is marked, in its own history."""
+        if self.from_date is None:
+            return "Waited when the connector was enabled"
+        return f"Approved before {self.from_date.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def detail(self) -> Mapping[str, object]:
+        """As the sync log keeps it."""
+        return {"release": self.choice} | ({"from_date": self.from_date.isoformat()} if self.from_date else {})
+
+
+async def enable(
+    pool: Pool, adapters: Adapters, toggle: Toggle, source: str, release: Release, *, unchecked: bool = False
+) -> Toggled | NotReady:
+    """As `readiness.switch`, after what is not released was marked. Nothing is marked where the check finds problems or
+    the toggle is refused; a connector that is on already is refused.
+
+    Ended half-way, by a lost connection or by somebody who switched meanwhile, what was marked stays so, and the log
+    has an entry of it: asked again, it goes on.
+
+    Raises ConfigurationError or VaultError where no adapter can be made for the check.
+    """
+    if release.choice is ReleaseChoice.ALL:
+        return await switch(pool, adapters, toggle, source, unchecked=unchecked)
+    wish = replace(toggle, enabled=True, only_while_off=True)
+    checked = await check(pool, adapters, wish, source, unchecked=unchecked)
+    if isinstance(checked, NotReady):
+        return checked
+    handing_over = _HandingOver(wish, source, release, checked)
+    while True:
+        async with transaction(pool) as connection:
+            toggled = await handing_over.step(connection)
+        if toggled is not None:
+            return toggled
+
+
+class _HandingOver:
+    """Where it is, and what was marked so far."""
+
+    def __init__(self, toggle: Toggle, source: str, release: Release, checked: Mapping[str, object]) -> None:
+        self._toggle = toggle
+        self._source = source
+        self._release = release
+        self._checked = checked
+        self._counts: Counter[str] = Counter()
+        self._totals: Counter[str] = Counter()
+        self._after = 0
+
+    async def step(self, connection: Connection) -> Toggled | None:
+        """Marks a batch; None: there is more. Otherwise what came of the toggle, in the same transaction."""
+        locked = await connectors.lock(connection, self._toggle.organization_id)
+        decision = decide(self._toggle, [one.flag for one in locked])
+        if decision.verdict is Verdict.APPLIED:
+            is_first = not self._counts
+            if await self._mark(connection):
+                if is_first:
+                    await self._log(connection, "items_handing_over")
+                return None
+        if self._counts:
+            await self._log(connection, "items_handled_elsewhere", self._told())
+        return await apply_toggle(connection, self._toggle, self._source, {**self._checked, **self._release.detail})
+
+    async def _mark(self, connection: Connection) -> bool:
+        """Whether there is more. At the end it looks from the start again: an approval may have been stored after
+        others that came later, and a person may have sent one round again."""
+        goes_on = self._after > 0
+        if await self._mark_after(connection, self._after):
+            return True
+        return goes_on and await self._mark_after(connection, 0)
+
+    async def _mark_after(self, connection: Connection, after: int) -> bool:
+        marked = await items.hand_over_waiting(
+            connection,
+            self._toggle.organization_id,
+            approved_before=self._release.from_date,
+            after=after,
+            limit=BATCH,
+            reason=fit(f"{self._release.said}: handled elsewhere, says {self._toggle.actor.id}: {self._toggle.reason}"),
+        )
+        self._counts.update(marked.counts)
+        self._totals.update(marked.totals)
+        self._after = marked.last
+        return marked.count == BATCH
+
+    def _told(self) -> Mapping[str, object]:
+        sums = {currency: amount_text(total, currency) for currency, total in sorted(self._totals.items())}
+        return {"count": self._counts.total(), "sums": sums}
+
+    async def _log(self, connection: Connection, change: str, told: Mapping[str, object] | None = None) -> None:
+        entry = Change(
+            actor=self._toggle.actor.id,
+            actor_role=self._toggle.actor.role,
+            source=self._source,
+            change=change,
+            connector=self._toggle.connector,
+            new_state=ItemState.HANDLED_ELSEWHERE,
+            reason=self._toggle.reason,
+            detail={**self._release.detail, **(told or {})},
+        )
+        await sync_log.append(connection, self._toggle.organization_id, entry)
