@@ -10,12 +10,14 @@ from connectors.account_mapping import AccountMapping
 from connectors.mapping import refusal_of, validate_mapping
 from schemas.approval import ReimbursementApproved
 from worker import presenting
+from worker.adapters import Adapters
 from worker.domain.states import ItemState
 from worker.store import connectors, dead_letters, reading, runs, sync_log
 from worker.store.database import Connection
 from worker.store.runs import Run
 from worker.views import (
     ConnectorObject,
+    CredentialsView,
     DeadLetterDetail,
     DeadLetterPage,
     HandedOverPreview,
@@ -31,6 +33,8 @@ from worker.views import (
 
 PREVIEWED_AT_MOST = 10_000
 A_SLICE = 500
+CREDENTIALS_GIVEN = ("connector_configured", "credentials_replaced")
+"""Changes that go with all the credentials."""
 PAGE = 1000
 
 T = TypeVar("T")
@@ -45,6 +49,16 @@ async def connector_object(connection: Connection, organization_id: str) -> Conn
     """The organisation's connector that is or was last in use; None where none is configured."""
     views = await connectors.views(connection, organization_id)
     return presenting.connector_object(views[0], await reading.waiting(connection, organization_id)) if views else None
+
+
+async def credentials(connection: Connection, adapters: Adapters, organization_id: str, kind: str) -> CredentialsView:
+    """Raises ConfigurationError for a kind that is not installed."""
+    last = await sync_log.newest_of(connection, organization_id, kind, CREDENTIALS_GIVEN)
+    return CredentialsView(
+        fields=sorted(adapters.factory(kind).secret_fields),
+        replaced_at=last.at if last else None,
+        replaced_by=last.actor if last else None,
+    )
 
 
 async def organizations(connection: Connection) -> list[OrganizationView]:

@@ -14,6 +14,7 @@ from connectors.mapping import validate_mapping
 from worker.adapters import Adapters
 from worker.domain.release import ReleasePolicy
 from worker.domain.schedule import InvalidScheduleError, next_run_after
+from worker.domain.sentences import Sentence, say
 from worker.domain.switching import Actor, Phase
 from worker.store import connectors, intake, sync_log
 from worker.store.connectors import NewConfiguration
@@ -114,6 +115,37 @@ async def configure(
     return phase
 
 
+async def replace_credentials(
+    connection: Connection,
+    organization_id: str,
+    kind: str,
+    credentials: Mapping[str, str],
+    *,
+    adapters: Adapters,
+    vault: Vault,
+    actor: Actor,
+    source: str,
+) -> Phase:
+    """All credentials of the connector anew, encrypted at once, and nothing else. It stays on or off as it was; a
+    suspension ends, and what is sent next is sent with them.
+
+    Raises ConfigurationError with a sentence for each mistake, VaultError without a key.
+    """
+    _check_right(actor, organization_id)
+    _check_credentials(credentials, adapters.factory(kind).secret_fields)
+    locked = await connectors.lock(connection, organization_id)
+    flag = next((one.flag for one in locked if one.flag.kind == kind), None)
+    if flag is None:
+        raise ConfigurationError([_not_configured(organization_id, kind)])
+    await connectors.save_secrets(connection, organization_id, kind, vault.lock(organization_id, kind, credentials))
+    await connectors.renew(connection, organization_id, kind)
+    phase = Phase.ON if flag.enabled else flag.phase
+    change = Change(actor.id, actor.role, source, "credentials_replaced", kind, phase)
+    await sync_log.append(connection, organization_id, change)
+    await intake.wake_lanes(connection, [organization_id])
+    return phase
+
+
 async def _stay_with_the_ledger(
     connection: Connection, organization_id: str, kind: str, settings: Mapping[str, object], adapters: Adapters
 ) -> None:
@@ -179,7 +211,28 @@ def _check_schedule(own: _OwnSettings) -> None:
 
 
 def _check_credentials(given: Mapping[str, str], wanted: frozenset[str]) -> None:
-    missing = [f"credentials.{name} is missing." for name in sorted(wanted - set(given))]
-    unknown = [f"credentials holds {len(set(given) - wanted)} unknown fields."] if set(given) - wanted else []
-    if missing or unknown:
-        raise ConfigurationError(missing + unknown)
+    problems = [say("credentials.{field} is missing.", field=name) for name in sorted(wanted - set(given))]
+    problems += [say("credentials.{field} is empty.", field=name) for name in sorted(wanted) if given.get(name) == ""]
+    strange = len(set(given) - wanted)
+    if strange:
+        problems.append(say("credentials holds {count} unknown fields.", count=strange))
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _check_right(actor: Actor, organization_id: str) -> None:
+    if not actor.may_switch(organization_id):
+        refusal = say(
+            "{actor} may not set {organization} up: it is not their organisation.",
+            actor=actor.id,
+            organization=organization_id,
+        )
+        raise ConfigurationError([refusal])
+
+
+def _not_configured(organization_id: str, kind: str) -> Sentence:
+    return say(
+        "No {connector} connector is configured for {organization}. Configure it first.",
+        connector=kind,
+        organization=organization_id,
+    )

@@ -123,6 +123,14 @@ class ConnectorObject(View):
     mapping: dict[str, object]
 
 
+class CredentialsView(View):
+    """The names of the credential fields that the ERP needs, and who gave them last, and when; never a value."""
+
+    fields: list[str]
+    replaced_at: datetime | None
+    replaced_by: str | None
+
+
 class OrganizationView(View):
     organization_id: str
     name: str

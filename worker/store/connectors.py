@@ -276,6 +276,11 @@ async def save(connection: Connection, new: NewConfiguration) -> bool:
     return enabled
 
 
+async def renew(connection: Connection, organization_id: str, kind: str) -> None:
+    """Adapters are made anew, and a suspension ends."""
+    await connection.execute(_SQL["renew"], organization_id, kind)
+
+
 async def save_secrets(connection: Connection, organization_id: str, kind: str, secrets: Sequence[Secret]) -> None:
     await connection.executemany(
         _SQL["save_secret"],

@@ -1,7 +1,7 @@
 """The sync log in PostgreSQL: append under the head's lock, read back as entries."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -73,6 +73,13 @@ async def logged_organizations(connection: Connection) -> list[str]:
 async def newest(connection: Connection, organization_id: str, below: int, limit: int) -> list[LogEntry]:
     """Newest first, with numbers below `below`."""
     return [_entry(row) for row in await connection.fetch(_SQL["newest_entries"], organization_id, below, limit)]
+
+
+async def newest_of(
+    connection: Connection, organization_id: str, connector: str, changes: Collection[str]
+) -> LogEntry | None:
+    row = await connection.fetchrow(_SQL["newest_of"], organization_id, connector, list(changes))
+    return _entry(row) if row else None
 
 
 async def _write(connection: Connection, linked: LinkedEntry) -> None:

@@ -1,6 +1,7 @@
 """Setting up: checked before it is stored, secret once it is stored, and never a switch."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from connectors.contract import ConfigurationError
 from tests.events import approval
 from tests.integration.worker.rows import (
     ADMIN,
+    KEY,
     TOKEN,
     adapters,
     add_organization,
@@ -20,8 +22,10 @@ from tests.integration.worker.rows import (
     take_in,
     xledger_file,
 )
-from worker import setup
-from worker.domain.switching import Phase
+from worker import insights, setup
+from worker.domain.sentences import Sentence
+from worker.domain.switching import Actor, Phase, Role
+from worker.store import connectors
 from worker.store.database import Pool, acquire, transaction
 from worker.suspension import suspend
 from worker.vault import Vault, VaultError
@@ -286,3 +290,114 @@ async def test_another_ledger_is_refused_while_something_may_be_in_the_one_befor
     async with acquire(pool) as connection:
         await connection.execute("update item set state = 'handled_elsewhere', reason = 'Voucher 7'")
     await configure(pool, kind="business_central", file=elsewhere)
+
+
+NEW_TOKEN = "n3w-token-that-nobody-may-read"
+STRANGER = Actor("user-9", Role.ORGANIZATION_ADMIN, frozenset({"other"}))
+
+
+async def _replace(
+    pool: Pool, credentials: Mapping[str, str] | None = None, kind: str = "xledger", actor: Actor = ADMIN
+) -> Phase:
+    async with transaction(pool) as connection:
+        return await setup.replace_credentials(
+            connection,
+            "hlf",
+            kind,
+            {"token": NEW_TOKEN} if credentials is None else credentials,
+            adapters=adapters(),
+            vault=Vault(KEY),
+            actor=actor,
+            source="http",
+        )
+
+
+async def _stored(pool: Pool) -> dict[str, str]:
+    async with acquire(pool) as connection:
+        secrets = await connectors.read_secrets(connection, "hlf", "xledger")
+    return Vault(KEY).unlock("hlf", "xledger", secrets)
+
+
+async def test_credentials_are_replaced_alone_and_lanes_make_their_adapters_anew(pool: Pool) -> None:
+    await set_up(pool, schedule="0 6 * * *")
+    async with acquire(pool) as connection:
+        before = await connectors.views(connection, "hlf")
+    assert await _replace(pool) is Phase.OFF
+    assert await _stored(pool) == {"token": NEW_TOKEN}
+    async with acquire(pool) as connection:
+        assert await connectors.views(connection, "hlf") == [replace(before[0], version=2)]
+
+
+async def test_replaced_credentials_end_a_suspension_and_switch_nothing(pool: Pool) -> None:
+    await set_up(pool)
+    await switch(pool, True)
+    async with transaction(pool) as connection:
+        await suspend(connection, "hlf", "xledger", "The token expired.")
+        changed = await connection.fetchval("select changed_at from connector")
+    assert await _replace(pool) is Phase.ON
+    async with acquire(pool) as connection:
+        (view,) = await connectors.views(connection, "hlf")
+    assert (view.enabled, view.suspended_at, view.probe_at, view.changed_at) == (True, None, None, changed)
+
+
+async def test_that_credentials_were_replaced_is_on_record_and_what_they_are_is_not(pool: Pool) -> None:
+    await set_up(pool)
+    await _replace(pool)
+    entry = (await log_of(pool))[-1]
+    assert (entry["change"], entry["actor"], entry["source"], entry["new_state"], entry["detail"]) == (
+        "credentials_replaced",
+        "admin-1",
+        "http",
+        "off",
+        {},
+    )
+    assert NEW_TOKEN not in str(await log_of(pool))
+
+
+@pytest.mark.parametrize(
+    ("credentials", "problems"),
+    [
+        ({}, ("credentials.token is missing.",)),
+        ({"token": ""}, ("credentials.token is empty.",)),
+        ({"token": "t", "password": "p"}, ("credentials holds 1 unknown fields.",)),
+    ],
+)
+async def test_credentials_that_are_not_whole_are_refused_and_the_old_ones_stay(
+    pool: Pool, credentials: dict[str, str], problems: tuple[str, ...]
+) -> None:
+    await set_up(pool)
+    with pytest.raises(ConfigurationError) as refused:
+        await _replace(pool, credentials)
+    assert refused.value.problems == problems
+    assert all(isinstance(problem, Sentence) for problem in refused.value.problems)
+    assert await _stored(pool) == {"token": TOKEN}
+
+
+async def test_credentials_of_a_connector_that_is_not_configured_are_refused(pool: Pool) -> None:
+    await set_up(pool)
+    with pytest.raises(ConfigurationError, match="No business_central connector is configured for hlf"):
+        await _replace(pool, {"client_id": "a", "client_secret": "b"}, "business_central")
+    with pytest.raises(ConfigurationError, match="There is no sap connector"):
+        await _replace(pool, {}, "sap")
+
+
+async def test_a_stranger_replaces_no_credentials(pool: Pool) -> None:
+    await set_up(pool)
+    with pytest.raises(ConfigurationError, match="not their organisation"):
+        await _replace(pool, actor=STRANGER)
+    assert await _stored(pool) == {"token": TOKEN}
+
+
+async def test_who_asks_is_told_which_credentials_there_are_and_when_they_were_replaced(pool: Pool) -> None:
+    await set_up(pool)
+    async with acquire(pool) as connection:
+        first = await insights.credentials(connection, adapters(), "hlf", "xledger")
+        other = await insights.credentials(connection, adapters(), "hlf", "business_central")
+    assert (first.fields, first.replaced_by) == (["token"], "admin-1")
+    assert (other.fields, other.replaced_at) == (["client_id", "client_secret"], None)
+    await _replace(pool)
+    await switch(pool, True)
+    async with acquire(pool) as connection:
+        second = await insights.credentials(connection, adapters(), "hlf", "xledger")
+    entry = next(entry for entry in await log_of(pool) if entry["change"] == "credentials_replaced")
+    assert second.replaced_at == entry["at"]

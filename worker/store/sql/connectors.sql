@@ -116,6 +116,11 @@ set title = excluded.title, release_policy = excluded.release_policy, schedule =
     next_run_at = case when c.enabled then $9::timestamptz end
 returning c.enabled, c.version;
 
+-- renew: what adapters are made from has changed beside the configuration; never switches
+update connector
+set version = version + 1, suspended_at = null, suspended_reason = null, probe_at = null, refusals = 0
+where (organization_id, kind) = ($1, $2);
+
 -- save_secret: one encrypted field
 insert into connector_secret (organization_id, kind, field, key_id, nonce, ciphertext)
 values ($1, $2, $3, $4, $5, $6)

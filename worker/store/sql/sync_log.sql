@@ -31,6 +31,13 @@ union select distinct organization_id from sync_log
 union select organization_id from organization
 order by 1;
 
+-- newest_of: the newest entry of some kinds of change of one connector
+select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail
+from sync_log
+where organization_id = $1 and connector = $2 and change = any($3::text[])
+order by entry_no desc
+limit 1;
+
 -- newest_entries: newest first, below a given number
 select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail
 from sync_log
