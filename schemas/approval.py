@@ -1,14 +1,26 @@
 """`reimbursement.approved.v1`: what an expense system says once somebody approved a reimbursement."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
+from operator import not_
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import FailFast, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.content import EventContent
 from schemas.currency import are_normalised, minor_units, normalised
-from schemas.fields import Amount, Currency, Day, Dimensions, FreeText, Identifier, Instant, ShortText
+from schemas.fields import (
+    Amount,
+    Currency,
+    Day,
+    Dimensions,
+    FileAddress,
+    FreeText,
+    Identifier,
+    Instant,
+    Sha256,
+    ShortText,
+)
 from schemas.plain import PlainContent
 
 
@@ -30,8 +42,21 @@ class ExpenseLine(EventContent):
     line_id: Annotated[Identifier, Field(description="Unique within the reimbursement.")]
 
 
+MediaType = Literal["application/pdf", "image/gif", "image/jpeg", "image/png", "image/tiff"]
+"""Those that Business Central shows (table 133 "Incoming Document Attachment"), but for bitmaps."""
+
+
+class Receipt(EventContent):
+    """A file that documents the expense, known by its content. The address may hold a token: it is shown nowhere."""
+
+    media_type: MediaType
+    sha256: Annotated[Sha256, Field(description="Of the file's content, 64 lower-case hexadecimal digits.")]
+    url: Annotated[FileAddress, Field(repr=False, description="https; plain http only to the worker's own machine.")]
+
+
 class AcceptedApproval(NamedTuple):
-    """What is kept of an approval: `total_minor` in the currency's smallest unit, `content` its canonical form."""
+    """What is kept of an approval: `total_minor` in the currency's smallest unit, `content` its canonical form,
+    `receipts` how many it has."""
 
     organization_id: str
     reimbursement_id: str
@@ -39,6 +64,7 @@ class AcceptedApproval(NamedTuple):
     currency: str
     total_minor: int
     content: bytes
+    receipts: int
 
 
 class ReimbursementApproved(EventContent):
@@ -59,6 +85,12 @@ class ReimbursementApproved(EventContent):
         FailFast(),
     ]
     organization_id: Identifier
+    # Left out of the canonical form where there are none: it has to stay what it was before there were receipts.
+    receipts: Annotated[
+        tuple[Receipt, ...],
+        Field(strict=False, max_length=20, exclude_if=not_, description="In the order in which they are attached."),
+        FailFast(),
+    ] = ()
     reimbursement_id: Identifier
     total: Annotated[
         Amount,
@@ -91,6 +123,7 @@ class ReimbursementApproved(EventContent):
             self.currency,
             self.total_minor,
             self.canonical(),
+            len(self.receipts),
         )
 
     def _normalise_amounts(self) -> None:
@@ -125,6 +158,7 @@ def accept_approval(data: object) -> AcceptedApproval:
         content["currency"],
         minor_units(content["total"], content["currency"]),
         _PLAIN.canonical(content),
+        len(content["receipts"]),
     )
 
 

@@ -32,6 +32,15 @@ def _active_currency() -> GetPydanticSchema:
     return _schema(core_schema.custom_error_schema(codes, "currency", custom_error_message=message))
 
 
+def _file_address() -> GetPydanticSchema:
+    """Its parts are those of RFC 3986, without user, password and fragment."""
+    host = r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
+    path = r"/[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]*"
+    text = core_schema.str_schema(strict=True, max_length=2048, pattern=rf"^({host})({path})?$")
+    message = "Input should be an https address without user, password and fragment, of at most 2048 characters"
+    return _schema(core_schema.custom_error_schema(text, "file_address", custom_error_message=message))
+
+
 def _amount(text: str) -> Decimal:
     amount = Decimal(text)
     if not amount:
@@ -85,6 +94,10 @@ Dimensions = Annotated[
 Currency = Annotated[str, _active_currency()]
 Amount = Annotated[Decimal, _parsed_text(r"^[0-9]{1,13}(\.[0-9]{1,4})?$", _amount)]
 """Above zero, at most 13 digits before the point and 4 after it."""
+
+Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$")]
+FileAddress = Annotated[str, _file_address()]
+"""Plain http is for one's own machine alone: whether it may be asked at all is for the worker's settings to say."""
 
 Day = Annotated[date, _parsed_text(rf"^{_DAY}$", _day), Field(json_schema_extra={"format": "date"})]
 Instant = Annotated[

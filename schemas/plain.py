@@ -14,6 +14,8 @@ from schemas.content import EventContent
 Rule: TypeAlias = "Mapping[str, object]"
 
 _INNER: Final = ("schema", "items_schema")
+_OF_A_FIELD: Final = ("serialization_exclude_if",)
+"""What a model's field says that a dict's has to say too."""
 
 
 class PlainContent:
@@ -42,12 +44,13 @@ def _plain_inside(part: object) -> object:
 
 def _typed_dict(model: Rule) -> Rule:
     fields = cast("Mapping[str, Rule]", _inner(model)["fields"])
-    plain = {name: _field(_plain(_inner(field))) for name, field in fields.items()}
+    plain = {name: _field(field, _plain(_inner(field))) for name, field in fields.items()}
     return {"type": "typed-dict", "fields": plain, "config": model["config"]}
 
 
-def _field(rule: Rule) -> Rule:
-    return {"type": "typed-dict-field", "schema": rule, "required": rule["type"] != "default"}
+def _field(field: Rule, rule: Rule) -> Rule:
+    plain = {"type": "typed-dict-field", "schema": rule, "required": rule["type"] != "default"}
+    return plain | {name: part for name, part in field.items() if name in _OF_A_FIELD}
 
 
 def _inner(rule: Rule) -> Rule:

@@ -89,6 +89,7 @@ begin perform pg_notify('test_change', tg_table_name); return null; end $$;
 create trigger tell_test after insert or update on item for each statement execute function tell_test();
 create trigger tell_test after insert on sync_log for each statement execute function tell_test();
 create trigger tell_test after insert on dead_letter for each statement execute function tell_test();
+create trigger tell_test after insert or update on receipt for each statement execute function tell_test();
 create trigger tell_test after insert or update on connector for each statement execute function tell_test();
 create trigger tell_test after insert or update on intake_position for each statement execute function tell_test();
 create trigger tell_test after insert or delete on outbox for each statement execute function tell_test();

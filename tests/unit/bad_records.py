@@ -65,6 +65,12 @@ def line(line_id: str = "1", **changed: object) -> dict[str, object]:
     return {**usual, **changed}
 
 
+def receipt(**changed: object) -> dict[str, object]:
+    """A picture somewhere, with members replaced."""
+    usual = {"url": "https://files.example/receipts/1", "sha256": "0a" * 32, "media_type": "image/jpeg"}
+    return {**usual, **changed}
+
+
 def approval(reimbursement_id: str, **changed: object) -> dict[str, object]:
     """One line over 100.00 NOK for the organisation hlf, with members replaced."""
     usual = {
@@ -234,6 +240,17 @@ _BAD_TIMES: Final = (
     _bad_line("week date", expense_date="2026-W45-2"),
     _bad_line("date without hyphens", expense_date="20261103"),
     _bad_line("date as a number", expense_date=20_395),
+)
+
+_BAD_RECEIPTS: Final = (
+    _bad("receipt at a plain address", receipts=[receipt(url="http://files.example/1")]),
+    _bad("receipt with a password in its address", receipts=[receipt(url="https://u:p4ssw0rd@files.example/1")]),
+    _bad("receipt of no address", receipts=[{"sha256": "0a" * 32, "media_type": "image/png"}]),
+    _bad("receipt at an endless address", receipts=[receipt(url="https://files.example/" + "x" * 2048)]),
+    _bad("receipt with half a hash", receipts=[receipt(sha256="0a" * 16)]),
+    _bad("receipt that is a page", receipts=[receipt(media_type="text/html")]),
+    _bad("twenty-one receipts", receipts=[receipt()] * 21),
+    _bad("receipts that are null", receipts=None),
 )
 
 _BAD_TEXT: Final = (
@@ -457,6 +474,7 @@ CURATED_RECORDS: Final = (
     *_BROKEN_JSON,
     *_BAD_AMOUNTS,
     *_BAD_TIMES,
+    *_BAD_RECEIPTS,
     *_BAD_TEXT,
     *_BAD_SHAPE,
     *_BAD_KEYS,

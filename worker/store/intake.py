@@ -16,7 +16,8 @@ ItemKey = tuple[str, str]
 
 
 class NewItem(NamedTuple):
-    """An accepted approval. `content` is its canonical form, `total_minor` in the currency's smallest unit.
+    """An accepted approval. `content` is its canonical form, `total_minor` in the currency's smallest unit, `receipts`
+    how many it has.
 
     A tuple in the order of `accept_items`' arguments, since one is made for each record.
     """
@@ -27,6 +28,7 @@ class NewItem(NamedTuple):
     currency: str
     total_minor: int
     content: bytes
+    receipts: int
 
     @property
     def key(self) -> ItemKey:

@@ -143,6 +143,7 @@ create table item (
     reason text,
     content_hash bytea not null check (octet_length(content_hash) = 32),
     content bytea not null,
+    receipts integer not null default 0, -- how many are in the content
     primary key (organization_id, reimbursement_id),
     constraint only_pending_or_handled_untried check (attempt > 0 or state in ('pending', 'handled_elsewhere')),
     constraint tried_is_traceable check (
@@ -187,6 +188,37 @@ create trigger item_takes_legal_steps before update of state on item
     for each row when (old.state is distinct from new.state) execute function refuse_illegal_step();
 create trigger item_is_kept before delete or truncate on item
     for each statement execute function refuse_change();
+
+-- The receipts of what is posted, on their way to the ERP; where each lies stands in the item's content, in this order.
+-- A trigger makes the rows, so that settling what has none costs nothing, and no way to `synced` can forget them.
+-- `taken_until`: until when a worker has it; from `sending` on, something may be leaving for the ERP.
+create table receipt (
+    organization_id text not null,
+    reimbursement_id text not null,
+    position integer not null check (position > 0),
+    state text not null default 'waiting' check (state in ('waiting', 'sending', 'attached', 'given_up', 'not_wanted')),
+    attempts integer not null default 0 check (attempts >= 0),
+    due_at timestamptz not null default clock_timestamp(),
+    taken_until timestamptz,
+    changed_at timestamptz not null default clock_timestamp(),
+    reason_code text,
+    reason text,
+    primary key (organization_id, reimbursement_id, position),
+    constraint sending_is_taken check (state <> 'sending' or taken_until is not null),
+    constraint given_up_has_a_reason check (state <> 'given_up' or coalesce(reason, '') <> '')
+) with (fillfactor = 70);
+create index receipt_due on receipt (organization_id, due_at) where state in ('waiting', 'sending');
+create index receipt_taken on receipt (organization_id) where taken_until is not null;
+
+create function open_receipts() returns trigger language plpgsql as $$
+begin
+    insert into receipt (organization_id, reimbursement_id, position)
+    select new.organization_id, new.reimbursement_id, place from generate_series(1, new.receipts) as place;
+    return null;
+end
+$$;
+create trigger item_opens_its_receipts after update of state on item
+    for each row when (new.receipts > 0 and new.state = 'synced' and old.state <> 'synced') execute function open_receipts();
 
 -- What came of each attempt, and what was learnt about it later. One `settled` entry an attempt.
 create table attempt_entry (

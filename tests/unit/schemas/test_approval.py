@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.approval import Claimant, ExpenseLine, ReimbursementApproved
+from schemas.approval import Claimant, ExpenseLine, Receipt, ReimbursementApproved, accept_approval
 from schemas.content import EventContent, canonical_hash
 from schemas.currency import minor_units
 from schemas.toggle import Actor, ConnectorToggled
-from tests.unit.bad_records import approval, line, toggle
+from tests.unit.bad_records import approval, line, receipt, toggle
 from tests.unit.schemas.events import approvals
 
 _APPROVAL_HASH = "33ee452d3abd7326aefd1a96bc719d0fab50180197e293a12b376893ffa63b55"
+_WITH_RECEIPTS_HASH = "343280f3f91e2a84049e764808d532b27c3e75bff8f3cd38b558f79cab380b73"
 _TOGGLE_HASH = "a61c4b4a4ad34fedf9990dab60d18c2cba6127cc78f0da1ff957090c38b90c1d"
 
 
@@ -23,7 +24,7 @@ def _read(data: object) -> ReimbursementApproved:
     return ReimbursementApproved.model_validate(data)
 
 
-@pytest.mark.parametrize("content", [ReimbursementApproved, ExpenseLine, Claimant, ConnectorToggled, Actor])
+@pytest.mark.parametrize("content", [ReimbursementApproved, ExpenseLine, Receipt, Claimant, ConnectorToggled, Actor])
 def test_fields_are_declared_in_the_order_of_the_canonical_form(content: type[EventContent]) -> None:
     assert list(content.model_fields) == sorted(content.model_fields)
 
@@ -72,7 +73,88 @@ def test_total_minor_is_the_sum_of_the_lines(data: dict[str, object]) -> None:
 def test_content_hash_never_changes_between_releases() -> None:
     """Hashes are stored for ever: another canonical form would make each replayed record a conflict."""
     assert _read(approval("R-1")).content_hash().hex() == _APPROVAL_HASH
+    assert _read(approval("R-1", receipts=[receipt()])).content_hash().hex() == _WITH_RECEIPTS_HASH
     assert ConnectorToggled.model_validate(toggle()).content_hash().hex() == _TOGGLE_HASH
+
+
+@pytest.mark.parametrize("receipts", [{}, {"receipts": []}], ids=["absent", "empty"])
+def test_without_receipts_the_canonical_form_is_what_it_was_before_there_were_any(receipts: dict[str, object]) -> None:
+    accepted = accept_approval(approval("R-1", **receipts))
+    assert canonical_hash(accepted.content).hex() == _APPROVAL_HASH
+    assert (b"receipts" in accepted.content, accepted.receipts) == (False, 0)
+    assert _read(approval("R-1", **receipts)).accepted() == accepted
+
+
+def test_receipts_keep_their_order_and_are_content() -> None:
+    one, other = receipt(), receipt(url="https://files.example/2?token=s3cret", media_type="application/pdf")
+    content = _read(approval("R-1", receipts=[other, one]))
+    assert [each.url for each in content.receipts] == [other["url"], one["url"]]
+    assert content.content_hash() != _read(approval("R-1", receipts=[one, other])).content_hash()
+    assert content.accepted() == accept_approval(approval("R-1", receipts=[other, one]))
+    assert content.accepted().receipts == 2
+
+
+def test_the_address_of_a_receipt_is_not_in_its_text() -> None:
+    assert "s3cret" not in repr(_read(approval("R-1", receipts=[receipt(url="https://files.example/?t=s3cret")])))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://files.example/1",
+        "http://127.0.0.1.files.example/1",
+        "https://user@files.example/1",
+        "https://user:s3cret@files.example/1",
+        "https://files.example/1#page",
+        "https://files.example/a b",
+        "https://files.example/1\n",
+        "https://files.example\\@other.example/1",
+        "https:///1",
+        "ftp://files.example/1",
+        "https://files.example/" + "x" * 2048,
+        7,
+        None,
+    ],
+)
+def test_an_address_of_another_kind_is_refused_without_being_quoted(url: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        accept_approval(approval("R-1", receipts=[receipt(url=url)]))
+    (error,) = refused.value.errors(include_input=False)
+    assert (error["loc"], error["msg"].partition(" without")[0]) == (
+        ("receipts", 0, "url"),
+        "Input should be an https address",
+    )
+    assert str(url) not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://files.example",
+        "https://files.example:8443/a/%C3%A6?sig=a+b%2F&x=[1]",
+        "http://127.0.0.1:80/1",
+        "http://[::1]/1",
+    ],
+)
+def test_https_addresses_and_plain_ones_of_this_machine_are_taken_as_they_are(url: str) -> None:
+    assert _read(approval("R-1", receipts=[receipt(url=url)])).receipts[0].url == url
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"receipts": [receipt()] * 21},
+        {"receipts": None},
+        {"receipts": [receipt(sha256="A" * 64)]},
+        {"receipts": [receipt(sha256="a" * 63)]},
+        {"receipts": [receipt(media_type="text/html")]},
+        {"receipts": [{"url": "https://files.example/1"}]},
+    ],
+    ids=["too many", "null", "capitals", "too short", "a page", "no hash"],
+)
+def test_receipts_that_could_not_be_attached_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        accept_approval(approval("R-1", **wrong))
 
 
 def test_amounts_get_the_decimals_of_their_currency_and_times_utc() -> None:

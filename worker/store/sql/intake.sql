@@ -18,10 +18,10 @@ where (p.topic, p.partition) = (b.topic, b.partition);
 
 -- accept_items: stores approvals in the order given; answers how many were new
 with accepted as (
-insert into item (organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content)
-select organization_id, reimbursement_id, approved_at, currency, total_minor, sha256(content), content
-from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bytea[]) with ordinality
-    as b (organization_id, reimbursement_id, approved_at, currency, total_minor, content, position)
+insert into item (organization_id, reimbursement_id, approved_at, currency, total_minor, content_hash, content, receipts)
+select organization_id, reimbursement_id, approved_at, currency, total_minor, sha256(content), content, receipts
+from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bytea[], $7::integer[]) with ordinality
+    as b (organization_id, reimbursement_id, approved_at, currency, total_minor, content, receipts, position)
 order by position
 on conflict (organization_id, reimbursement_id) do nothing
 returning 1)
