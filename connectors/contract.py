@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 
 from connectors.account_mapping import AccountMapping
 
@@ -149,6 +149,25 @@ Finding = Found | Staged | ImportRefused | Absent
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptFile:
+    """A receipt with its content. `name` is the same at every try, and no other's of the document."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The ERP has the file, whole, once."""
+
+
+AttachOutcome = Attached | NotSent | Rejected | Unavailable | Unknown
+"""`Unknown`: a request may still be applied, so the next try comes once it can't be any more. Everything else may be
+tried again at any time, since each try looks first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One line of `connector test`: what was checked, and what is wrong with it in one sentence."""
 
@@ -198,6 +217,21 @@ class AccountingConnector(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Attaching(Protocol):
+    """What a connector may be able to do besides: hang receipts on the documents that it posted."""
+
+    @property
+    def attaches_receipts(self) -> bool:
+        """Whether the organisation wants it."""
+        ...
+
+    async def attach(self, document_id: str, receipt: ReceiptFile, permit: Permit) -> AttachOutcome:
+        """Looks for the file first, so that however often it is tried, the document has it once. `document_id` is the
+        ERP's own key. A permit that is no longer valid before the first byte gives `NotSent`."""
+        ...
 
 
 class ConfigurationError(Exception):

@@ -7,6 +7,7 @@ connection that the server had closed.
 """
 
 import asyncio
+import io
 import json
 import re
 import ssl
@@ -28,13 +29,17 @@ LARGEST_BODY: Final = 4 * 1024 * 1024
 """Bytes. The largest answer we ask for, a look-up of some hundred references, stays below 1 MiB."""
 
 PERMIT_ENDED: Final = "the permit to send ended before the request left"
+TOO_LARGE: Final = "the answer was too large"
+
+_WRITTEN_AT_ONCE: Final = 1024 * 1024
+"""Bytes. A larger body is handed over in pieces, with a turn for others in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """`url` is absolute and encoded. What it carries stays out of its repr."""
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
@@ -80,7 +85,7 @@ class _PermitEndedError(Exception):
 
 
 class _TooLargeError(Exception):
-    """The answer is larger than `LARGEST_BODY`, by its own word or in fact."""
+    """The answer is larger than it may be, by its own word or in fact."""
 
 
 @dataclass(slots=True)
@@ -103,10 +108,13 @@ class _Flight:
 class HttpClient:
     """Kept-alive connections of one connector. The session is opened by the first request."""
 
-    def __init__(self, hosts: AllowedHosts, timeouts: Timeouts, connections: int) -> None:
+    def __init__(
+        self, hosts: AllowedHosts, timeouts: Timeouts, connections: int, largest_body: int = LARGEST_BODY
+    ) -> None:
         self._hosts = hosts
         self._timeouts = timeouts
         self._connections = connections
+        self._largest_body = largest_body
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request, permit: Permit | None = None) -> Answer | Failure:
@@ -133,11 +141,11 @@ class HttpClient:
                 request.method,
                 _as_encoded(request.url),
                 headers=request.headers,
-                data=request.body,
+                data=_in_pieces(request.body),
                 allow_redirects=False,
                 trace_request_ctx=flight,
             ) as response:
-                return Answer(response.status, _lower(response.headers), await _read(response))
+                return Answer(response.status, _lower(response.headers), await _read(response, self._largest_body))
         except (_PermitEndedError, aiohttp.ClientError, OSError, TimeoutError, _TooLargeError) as error:
             evidence = PERMIT_ENDED if flight.is_refused else _evidence(error)
         return Uncertain(evidence) if flight.may_have_left else NotDelivered(evidence)
@@ -204,15 +212,19 @@ def _last_moment() -> aiohttp.TraceConfig:
     return config
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    if (response.content_length or 0) > LARGEST_BODY:
+def _in_pieces(body: bytes | None) -> bytes | io.BytesIO | None:
+    return io.BytesIO(body) if body is not None and len(body) > _WRITTEN_AT_ONCE else body
+
+
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    if (response.content_length or 0) > largest:
         raise _TooLargeError
     if response.content_length is not None:  # no more than that is read
         return await response.read()
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             raise _TooLargeError
     return bytes(body)
 
@@ -239,7 +251,7 @@ def _evidence(error: Exception) -> str:
 
 
 _EVIDENCE: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
-    (_TooLargeError, "the answer was too large"),
+    (_TooLargeError, TOO_LARGE),
     (aiohttp.ClientConnectorDNSError, "the host's name could not be resolved"),
     ((aiohttp.ClientSSLError, ssl.SSLError), "no secure connection could be made"),
     (aiohttp.ConnectionTimeoutError, "connecting timed out"),

@@ -26,20 +26,24 @@ _NO_SUCH_RECORD = "Internal_InvalidTableRelation"
 
 def refused_read(answer: Answer) -> NotSent | Unavailable:
     """A read that did not answer 200. Reads carry no reimbursement, so doubt is `NotSent`."""
-    if answer.status in _NO_ACCESS:
-        return _no_access(answer)
-    return NotSent(f"Business Central answered HTTP {answer.status}.", retry_after_from(answer))
+    return no_access(answer) or NotSent(f"Business Central answered HTTP {answer.status}.", retry_after_from(answer))
 
 
 def refused_write(answer: Answer, posting: Posting) -> NotSent | Rejected | Unavailable | Unknown:
     """A write that did not answer 2xx."""
-    if answer.status in _NEVER_STARTED:
-        return NotSent(f"Business Central answered HTTP {answer.status}.", retry_after_from(answer))
-    if answer.status in _NO_ACCESS:
-        return _no_access(answer)
+    refused = never_started(answer) or no_access(answer)
+    if refused is not None:
+        return refused
     if answer.status in _REFUSES_THE_ITEM and json_of(answer) is not None:
         return _rejected(answer, posting)
     return Unknown(f"Business Central answered HTTP {answer.status}.")
+
+
+def never_started(answer: Answer) -> NotSent | None:
+    """None where it was started, or may have been."""
+    if answer.status not in _NEVER_STARTED:
+        return None
+    return NotSent(f"Business Central answered HTTP {answer.status}.", retry_after_from(answer))
 
 
 def refuses_the_item(answer: Answer) -> bool:
@@ -62,7 +66,15 @@ def _rejected(answer: Answer, posting: Posting) -> Rejected:
     return Rejected(error_code(code, "refused"), told)
 
 
-def _no_access(answer: Answer) -> Unavailable:
+def refusal_code(answer: Answer) -> str:
+    """Business Central's own, where it gave one."""
+    return error_code(_error(answer)[0], f"HTTP {answer.status}")
+
+
+def no_access(answer: Answer) -> Unavailable | None:
+    """None where it is not about access."""
+    if answer.status not in _NO_ACCESS:
+        return None
     reasons = {
         HTTPStatus.UNAUTHORIZED: "Business Central refused the sign-in. Renew the app registration's secret, or "
         "register the app in Business Central again.",

@@ -69,6 +69,11 @@ class CompanyApi:
         body = json_body(content) if content is not None else None
         return await self._signed(method, f"{self._url}/{path}", headers, body, permit)
 
+    async def upload(self, path: str, content: bytes, media_type: str, permit: Permit) -> Reply:
+        """Replaces a stream as a whole, whichever version of it is there."""
+        headers = {"If-Match": "*", "Content-Type": media_type}
+        return await self._signed("PATCH", f"{self._url}/{path}", headers, content, permit)
+
     async def batch(
         self, calls: Sequence[BatchCall], permit: Permit
     ) -> list[Answer] | Uncertain | NotSent | Unavailable:
@@ -142,7 +147,7 @@ class CompanyApi:
 
     async def _signed(
         self,
-        method: Literal["GET", "POST", "DELETE"],
+        method: Literal["GET", "POST", "PATCH", "DELETE"],
         url: str,
         headers: dict[str, str],
         body: bytes | None,
@@ -174,7 +179,7 @@ def _headers(token: AccessToken, extra: dict[str, str], body: bytes | None) -> d
         "Accept": "application/json",
         "Accept-Language": "en-US",
     }
-    return common | extra | ({"Content-Type": "application/json"} if body is not None else {})
+    return common | ({"Content-Type": "application/json"} if body is not None else {}) | extra
 
 
 def _is_success(answer: Answer) -> bool:

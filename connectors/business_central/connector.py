@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from connectors.account_mapping import AccountMapping
 from connectors.business_central.api import CompanyApi
+from connectors.business_central.attachments import ReceiptUpload
 from connectors.business_central.booking import Booking
 from connectors.business_central.documents import Invoice, same_reference
 from connectors.business_central.open_days import OpenDaysReader
@@ -13,6 +15,7 @@ from connectors.business_central.readiness import problems
 from connectors.business_central.settings import SCOPE, BusinessCentralSettings
 from connectors.contract import (
     Absent,
+    AttachOutcome,
     Document,
     Finding,
     Found,
@@ -22,6 +25,7 @@ from connectors.contract import (
     Posting,
     PostOutcome,
     Problem,
+    ReceiptFile,
     Unavailable,
 )
 from connectors.hosts import AllowedHosts
@@ -63,6 +67,10 @@ class BusinessCentralConnector:
         life = timedelta(seconds=self._settings.quarantine_seconds)
         return Limits(self._settings.concurrency, life, refuses_duplicates=True)
 
+    @property
+    def attaches_receipts(self) -> bool:
+        return self._settings.attach_receipts
+
     async def post(self, posting: Posting, permit: Permit) -> PostOutcome:
         currency = await self._company_currency()
         if not isinstance(currency, str):
@@ -79,6 +87,9 @@ class BusinessCentralConnector:
             return invoices
         posted = [invoice for invoice in invoices if invoice.is_posted]
         return {reference: _finding(reference, posted, currency) for reference in references}
+
+    async def attach(self, document_id: str, receipt: ReceiptFile, permit: Permit) -> AttachOutcome:
+        return await ReceiptUpload(self._api, UUID(document_id), receipt, permit).run()
 
     async def test(self) -> Sequence[Problem] | NotSent | Unavailable:
         today = self._now(ZoneInfo(self._settings.time_zone)).date()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from connectors.configuration import Address, ConnectorSettings, allowed_hosts, check_addresses, validated
 from connectors.contract import Environment
@@ -27,6 +27,7 @@ class BusinessCentralSettings(ConnectorSettings):
     token_url: Address | None = None
     concurrency: int = Field(default=4, ge=1, le=5)
     requests_per_5_minutes: int = Field(default=6000, ge=10, le=1_000_000)
+    attach_receipts: StrictBool = False
 
     @property
     def sign_in_url(self) -> str:

@@ -67,6 +67,7 @@ class Desk:
             "change_dimension": self._change_dimension,
             "dimension_values": self._dimension_values,
             "find_attachments": self._find_attachments,
+            "invoice_attachments": self._invoice_attachments,
             "create_attachment": self._create_attachment,
             "fill_attachment": self._fill_attachment,
         }
@@ -147,6 +148,11 @@ class Desk:
 
     def _find_attachments(self, call: Call) -> Verdict:
         return Verdict(self._collection(call, [each.wire() for each in self._attachments.all()], _plain))
+
+    def _invoice_attachments(self, call: Call) -> Verdict:
+        invoice = self.company.invoice(call.place.id)
+        rows = [each.wire() for each in self._attachments.all() if each.parent_id == invoice.id]
+        return Verdict(self._collection(call, rows, _plain))
 
     def _create_attachment(self, call: Call) -> Verdict:
         body = read_body(AttachmentBody, call.body)

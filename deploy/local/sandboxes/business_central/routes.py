@@ -24,6 +24,7 @@ Operation = Literal[
     "change_dimension",
     "dimension_values",
     "find_attachments",
+    "invoice_attachments",
     "create_attachment",
     "fill_attachment",
 ]
@@ -51,6 +52,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Operation], ...] = (
     ("PATCH", re.compile(rf"{_LINE}/dimensionSetLines\({_GUID.replace('<id>', '<inner>')}\)"), "change_dimension"),
     ("GET", re.compile(rf"dimensions\({_GUID}\)/dimensionValues"), "dimension_values"),
     ("GET", re.compile("attachments"), "find_attachments"),
+    ("GET", re.compile(rf"{_INVOICE}/attachments"), "invoice_attachments"),
     ("POST", re.compile("attachments"), "create_attachment"),
     ("PATCH", re.compile(rf"attachments\({_GUID}\)/attachmentContent"), "fill_attachment"),
     ("GET", re.compile("|".join(TABLES)), "table"),
