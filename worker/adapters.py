@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.account_mapping import AccountMapping
-from connectors.contract import AccountingConnector, ConfigurationError, ConnectorFactory, Environment
+from connectors.contract import AccountingConnector, Attaching, ConfigurationError, ConnectorFactory, Environment
 from connectors.mapping import validate_mapping
 from worker.progress import Pulse
 from worker.store import connectors
@@ -16,13 +16,14 @@ from worker.watched_connector import WatchedConnector
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A connector with the configuration it was made from."""
+    """A connector with the configuration it was made from. `attaching` is its other half, where receipts are wanted."""
 
     kind: str
     version: int
     connector: AccountingConnector
     mapping: AccountMapping
     time_zone: str
+    attaching: Attaching | None = None
 
 
 class Adapters:
@@ -62,4 +63,5 @@ class Adapters:
             configuration.settings, credentials, mapping, self.environment
         )
         watched = WatchedConnector(connector, organization_id, self._pulse)
-        return Adapter(configuration.kind, configuration.version, watched, mapping, configuration.time_zone)
+        attaching = connector if isinstance(connector, Attaching) and connector.attaches_receipts else None
+        return Adapter(configuration.kind, configuration.version, watched, mapping, configuration.time_zone, attaching)

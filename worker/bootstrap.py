@@ -12,6 +12,7 @@ from uuid import uuid4
 import structlog
 
 from connectors.contract import ConnectorFactory, Environment
+from connectors.receipt_host import ReceiptHosts
 from worker.adapters import Adapters
 from worker.alarms import Alarms
 from worker.audit import Auditor, Inspection
@@ -28,6 +29,7 @@ from worker.outbox import OutboxPublisher
 from worker.persistence import persistently
 from worker.probes import Probes
 from worker.progress import LoopName, Pulse
+from worker.receipts import ReceiptCourier
 from worker.schedule import Scheduler
 from worker.settings import Settings, WorkerRole
 from worker.settler import Settler
@@ -146,6 +148,7 @@ class Worker:
             dispatcher = self._make_dispatcher()
             self._loops["dispatch"] = dispatcher.run
             self._callbacks[LANE_CHANNEL] = dispatcher.wake
+            self._loops["receipts"] = self._make_courier().run
         if WorkerRole.OUTBOX in roles:
             publisher = self._make_publisher()
             self._loops["outbox"] = publisher.run
@@ -187,6 +190,16 @@ class Worker:
         self._inspections.append(LaneInspection(self._connecting, self.worker_id, keeper, self._pulse))
         shutdown = timedelta(seconds=self._settings.shutdown_seconds)
         return Dispatcher(keeper, shop, lease=lease, poll=self._poll, shutdown=shutdown)
+
+    def _make_courier(self) -> ReceiptCourier:
+        return ReceiptCourier(
+            self._pool,
+            make_adapters(self._settings, self._pulse),
+            ReceiptHosts(self._settings.receipt_allowed_hosts),
+            poll=self._poll,
+            shutdown=timedelta(seconds=self._settings.shutdown_seconds),
+            pulse=self._pulse,
+        )
 
     def _make_publisher(self) -> OutboxPublisher:
         publisher = OutboxPublisher(

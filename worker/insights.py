@@ -12,7 +12,7 @@ from schemas.approval import ReimbursementApproved
 from worker import presenting
 from worker.adapters import Adapters
 from worker.domain.states import ItemState
-from worker.store import connectors, dead_letters, reading, runs, sync_log
+from worker.store import connectors, dead_letters, reading, receipts, runs, sync_log
 from worker.store.database import Connection
 from worker.store.runs import Run
 from worker.views import (
@@ -94,8 +94,11 @@ async def item_detail(connection: Connection, organization_id: str, reimbursemen
         return None
     attempts = await reading.item_attempts(connection, organization_id, reimbursement_id)
     views = await connectors.views(connection, organization_id)
+    files = await receipts.of_item(connection, organization_id, reimbursement_id)
     return ItemDetail(
-        **dict(presenting.item_view(row, views)), attempts=[presenting.attempt_view(one) for one in attempts]
+        **dict(presenting.item_view(row, views)),
+        attempts=[presenting.attempt_view(one) for one in attempts],
+        receipts=[presenting.receipt_view(one) for one in files],
     )
 
 

@@ -6,9 +6,11 @@ from typing import Literal
 
 from schemas.currency import amount_text
 from worker.domain.log_chain import LogEntry
+from worker.domain.receipts import ReceiptState
 from worker.store.connectors import ConnectorView
 from worker.store.dead_letters import DeadLetter
 from worker.store.reading import AttemptRow, ItemRow, WaitingRow
+from worker.store.receipts import ReceiptRow
 from worker.store.runs import RunResult
 from worker.views import (
     AttemptView,
@@ -17,6 +19,7 @@ from worker.views import (
     DocumentView,
     ItemView,
     LogEntryView,
+    ReceiptView,
     WaitingView,
 )
 from worker.waiting import waiting, waiting_for
@@ -81,6 +84,17 @@ def attempt_view(row: AttemptRow) -> AttemptView:
         document=document_view(row.document_number, row.document_id, None),
         code=row.code,
         detail=row.detail,
+    )
+
+
+def receipt_view(row: ReceiptRow) -> ReceiptView:
+    return ReceiptView(
+        receipt=row.position,
+        state=row.state,
+        tries=row.attempts,
+        due_at=row.due_at if row.state is ReceiptState.WAITING else None,
+        changed_at=row.changed_at,
+        reason=row.reason,
     )
 
 

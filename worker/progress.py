@@ -26,6 +26,8 @@ class LoopName(StrEnum):
     DELIVERY = "delivery"
     LOOK_UP = "look_up"
     PROBE = "probe"
+    RECEIPTS = "receipts"
+    RECEIPT = "receipt"
     OUTBOX = "outbox"
     SCHEDULE = "schedule"
     ALARMS = "alarms"

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = None
     oidc_audience: str | None = None
     erp_allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+    receipt_allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     roles: Annotated[frozenset[WorkerRole], NoDecode] = frozenset(WorkerRole)
     log_format: Literal["json", "console"] = "json"
     lease_seconds: float = Field(default=30.0, ge=1, le=600)
@@ -78,11 +79,19 @@ class Settings(BaseSettings):
             raise ValueError("is not an address like postgresql://user:password@host:5432/database")
         return value
 
-    @field_validator("erp_allowed_hosts", "roles", mode="before")
+    @field_validator("erp_allowed_hosts", "receipt_allowed_hosts", "roles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("receipt_allowed_hosts")
+    @classmethod
+    def _have_ports(cls, value: frozenset[str]) -> frozenset[str]:
+        """One without would allow nothing, and nobody would be told."""
+        if not all(entry.rpartition(":")[2].isdecimal() for entry in value):
+            raise ValueError("holds something that is not host:port, as in files.example.org:443")
         return value
 
     @field_validator("roles")

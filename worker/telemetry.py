@@ -15,6 +15,9 @@ ATTEMPTS = Counter("accounting_sync_attempts_total", "Attempts settled, by outco
 LOOK_UPS = Counter(
     "accounting_sync_look_ups_total", "Items looked up at the ERP, by what was found", ["connector", "outcome"]
 )
+RECEIPTS = Counter(
+    "accounting_sync_receipts_total", "Tries to attach a receipt, by what came of it", ["connector", "state"]
+)
 POST_SECONDS = Histogram("accounting_sync_post_seconds", "Time an ERP took to answer", ["connector"])
 OVERDUE_ITEMS = Gauge("accounting_sync_overdue_items", "In doubt for too long, or for a person to compare", ["state"])
 LOOP_SECONDS = Gauge("accounting_sync_loop_seconds", "Since each loop came round, the longest of its kind", ["loop"])

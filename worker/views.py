@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator
 
+from worker.domain.receipts import ReceiptState
 from worker.domain.sentences import Sentence
 from worker.domain.states import ItemState
 from worker.domain.switching import Phase
@@ -76,8 +77,20 @@ class AttemptView(View):
     detail: str | None
 
 
+class ReceiptView(View):
+    """A receipt of a posted item on its way to the ERP. `due_at` is when it is tried next, where it waits."""
+
+    receipt: int
+    state: ReceiptState
+    tries: int
+    due_at: datetime | None
+    changed_at: datetime
+    reason: str | None
+
+
 class ItemDetail(ItemView):
     attempts: list[AttemptView]
+    receipts: list[ReceiptView]
 
 
 class ItemPage(View):

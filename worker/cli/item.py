@@ -168,3 +168,7 @@ def _say(item: ItemDetail) -> None:
     say("")
     rows = [(one.attempt, one.kind, one.outcome, one.claimed_at, one.recorded_at, one.detail) for one in item.attempts]
     say_table(["ATTEMPT", "ENTRY", "OUTCOME", "CLAIMED", "RECORDED", "DETAIL"], rows, "No attempts yet.")
+    if item.receipts:
+        say("")
+        files = [(one.receipt, one.state, one.tries, one.due_at, one.reason) for one in item.receipts]
+        say_table(["RECEIPT", "STATE", "TRIES", "NEXT TRY", "WHY"], files, "No receipts.")

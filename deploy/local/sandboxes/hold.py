@@ -1,5 +1,4 @@
-"""Holding back requests that carry a document, so that a test decides what happens while they are under
-way."""
+"""Holding back requests, so that a test decides what happens while they are under way."""
 
 import asyncio
 from collections.abc import Collection
@@ -18,7 +17,7 @@ class Hold:
         self.held = Gauge()
 
     def hold(self, kinds: Collection[str] = ()) -> None:
-        """Without kinds: everything that carries a document."""
+        """All requests of these kinds; without kinds, everything that carries a document."""
         self._kinds = frozenset(kinds)
         if self._released.is_set():
             self._released = asyncio.Event()
@@ -36,4 +35,4 @@ class Hold:
             self.held.add(-1)
 
     def _concerns(self, visit: Visit) -> bool:
-        return visit.carries_document and (not self._kinds or not self._kinds.isdisjoint(visit.kinds))
+        return not self._kinds.isdisjoint(visit.kinds) if self._kinds else visit.carries_document

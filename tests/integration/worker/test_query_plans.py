@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ITEMS = 200_000
 OFF, ON = Crowd(0, 500), Crowd(500, 500)
 """The backlog of those that are off is the older half."""
-BIG = {"item", "sync_run", "outbox", "attempt_entry", "sync_log", "toggle_event", "dead_letter"}
+BIG = {"item", "receipt", "sync_run", "outbox", "attempt_entry", "sync_log", "toggle_event", "dead_letter"}
 SOME = ON.names[:4]
 ONE, LAST = SOME[0], 2**40
 NOBODY = UUID(int=1)
@@ -101,6 +101,8 @@ HOT = [
     Hot("connectors", "in_flight", (ONE, "plain"), ("item_sending",)),
     Hot("connectors", "switching_off", (), ("item_sending",)),
     Hot("connectors", "connector_views", (ONE,), ("item_sending",)),
+    Hot("receipts", "take_due", (4, timedelta(minutes=1)), ("receipt_due", "receipt_taken")),
+    Hot("receipts", "item_receipts", (ONE, REIMBURSEMENTS[0]), ("receipt_pkey",)),
     Hot("sync_log", "newest_entries", (ONE, LAST, 101), ("sync_log_pkey",)),
     Hot("dead_letters", "list_dead_letters", (LAST, 101), ("dead_letter_pkey",)),
 ]
@@ -224,6 +226,9 @@ insert into attempt_entry
     (organization_id, reimbursement_id, attempt, kind, connector, reference, claimed_at, recorded_by, outcome)
 select organization_id, reimbursement_id, 1, 'settled', 'plain', 'R', now(), gen_random_uuid(), 'posted'
 from item where seq % 10 = 0;
+insert into receipt (organization_id, reimbursement_id, position, state)
+select organization_id, reimbursement_id, place, case when seq % 100 = 40 then 'waiting' else 'attached' end
+from item, generate_series(1, 4) place where state = 'synced';
 insert into outbox (organization_id, event_type, value)
 select organization_id, 'reimbursement.synced.v1', content from item where seq % 10 = 0;
 insert into sync_log (organization_id, entry_no, at, actor, actor_role, source, change, previous_hash, hash)

@@ -35,7 +35,7 @@ def test_the_defaults_are_the_interfaces() -> None:
     assert settings.outcomes_topic == "accounting-sync-outcome"
     assert (settings.http_host, settings.http_port, settings.probe_port) == ("127.0.0.1", 8080, 8081)
     assert settings.roles == frozenset(WorkerRole)
-    assert settings.erp_allowed_hosts == frozenset()
+    assert (settings.erp_allowed_hosts, settings.receipt_allowed_hosts) == (frozenset(), frozenset())
     assert settings.credentials_key_bytes is None
     assert (settings.stall_seconds, settings.kafka_session_seconds, settings.shutdown_seconds) == (180, 45, 20)
 
@@ -54,6 +54,7 @@ def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch
         "OIDC_AUDIENCE": "sync",
         "CREDENTIALS_KEY": KEY,
         "ERP_ALLOWED_HOSTS": "127.0.0.1:8443, erp.example:443,",
+        "RECEIPT_ALLOWED_HOSTS": "files.example:443, 127.0.0.1:8444",
         "ROLES": "intake, dispatch",
         "LOG_FORMAT": "console",
     }
@@ -63,6 +64,7 @@ def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch
     assert settings.kafka_bootstrap_servers == "broker:9093"
     assert settings.kafka_ca_file == Path("/ca.pem")
     assert settings.erp_allowed_hosts == {"127.0.0.1:8443", "erp.example:443"}
+    assert settings.receipt_allowed_hosts == {"127.0.0.1:8444", "files.example:443"}
     assert settings.roles == {WorkerRole.INTAKE, WorkerRole.DISPATCH}
     assert settings.credentials_key_bytes == bytes(range(32))
     assert settings.log_format == "console"
@@ -94,6 +96,7 @@ def test_each_mistake_has_a_line_of_its_own_and_no_line_quotes_a_value(monkeypat
         "PROBE_PORT": "none-such",
         "KAFKA_SECURITY_PROTOCOL": "carrier-pigeon",
         "CREDENTIALS_KEY": "hunter2",
+        "RECEIPT_ALLOWED_HOSTS": "files.example:443, portless.example",
         "LEASE_SECONDS": "0.25",
         "STALL_SECONDS": "0.5",
         "KAFKA_SESSION_SECONDS": "301",

@@ -49,8 +49,10 @@ where (organization_id, kind) = ($1, $2);
 -- note_revision: a toggle that changed nothing still says how far its publisher is
 update connector set revision = $3 where (organization_id, kind) = ($1, $2) and $3 > coalesce(revision, -1);
 
--- in_flight: how many reimbursements are on the wire to this connector
-select count(*) from item where (organization_id, connector) = ($1, $2) and state = 'sending';
+-- in_flight: how many reimbursements and receipts are on the wire to this connector
+select (select count(*) from item where (organization_id, connector) = ($1, $2) and state = 'sending')
+       + (select count(*) from receipt r join item i using (organization_id, reimbursement_id)
+          where r.organization_id = $1 and i.connector = $2 and r.state = 'sending' and r.taken_until > clock_timestamp());
 
 -- outcome_unknown: attempts at this connector that ended without an answer and are not resolved yet
 select count(*) from item where organization_id = $1 and connector = $2 and state = 'unknown';
@@ -65,6 +67,11 @@ where not c.enabled and c.quiesced_at is null
   and not exists (
       select from item i
       where i.organization_id = c.organization_id and i.connector = c.kind and i.state = 'sending'
+  )
+  and not exists (
+      select from receipt r join item i using (organization_id, reimbursement_id)
+      where r.organization_id = c.organization_id and i.connector = c.kind and r.state = 'sending'
+        and r.taken_until > clock_timestamp()
   );
 
 -- quiesce: nothing is in flight and nothing can start; answers no row where that is not so
@@ -74,6 +81,11 @@ where (c.organization_id, c.kind) = ($1, $2) and not c.enabled and c.quiesced_at
   and not exists (
       select from item i
       where i.organization_id = c.organization_id and i.connector = c.kind and i.state = 'sending'
+  )
+  and not exists (
+      select from receipt r join item i using (organization_id, reimbursement_id)
+      where r.organization_id = c.organization_id and i.connector = c.kind and r.state = 'sending'
+        and r.taken_until > clock_timestamp()
   )
 returning c.title;
 
@@ -152,7 +164,10 @@ select c.organization_id, c.kind, c.title, c.enabled, c.changed_by, c.changed_at
        (select count(*) from item i
         where i.organization_id = c.organization_id and i.connector = c.kind and i.state = 'unknown') as outcome_unknown,
        (select count(*) from item i
-        where i.organization_id = c.organization_id and i.connector = c.kind and i.state = 'sending') as in_flight
+        where i.organization_id = c.organization_id and i.connector = c.kind and i.state = 'sending')
+       + (select count(*) from receipt r join item i using (organization_id, reimbursement_id)
+          where r.organization_id = c.organization_id and i.connector = c.kind and r.state = 'sending'
+            and r.taken_until > clock_timestamp()) as in_flight
 from connector c
 where c.organization_id = $1
 order by c.enabled desc, c.changed_at desc nulls last, c.kind;

@@ -1,0 +1,53 @@
+-- lead_taking: one worker at a time takes receipts, so that no two take the same organisation's; ends with the transaction
+select pg_try_advisory_xact_lock(hashtext('accounting_sync_receipts'));
+
+-- take_due: the receipt that is due first of each organisation whose connector is on and that has none under way
+with due as (
+    select r.organization_id, r.reimbursement_id, r.position
+    from connector c
+    cross join lateral (
+        select r.organization_id, r.reimbursement_id, r.position, r.due_at
+        from receipt r
+        join item i using (organization_id, reimbursement_id)
+        where r.organization_id = c.organization_id and i.connector = c.kind and r.state in ('waiting', 'sending')
+          and r.due_at <= clock_timestamp()
+        order by r.due_at, r.reimbursement_id, r.position
+        limit 1) r
+    where c.enabled and c.suspended_at is null
+      and not exists (
+          select from receipt t where t.organization_id = c.organization_id and t.taken_until > clock_timestamp()
+      )
+    order by r.due_at
+    limit $1
+)
+update receipt r
+set attempts = r.attempts + 1, due_at = clock_timestamp() + $2::interval, taken_until = clock_timestamp() + $2::interval
+from due d
+join item i using (organization_id, reimbursement_id)
+where (r.organization_id, r.reimbursement_id, r.position) = (d.organization_id, d.reimbursement_id, d.position)
+returning r.organization_id, r.reimbursement_id, r.position, r.attempts, i.connector, i.document_id, i.content;
+
+-- hold_connector: its flag re-read, held until this transaction ends; answers no row where it is off, suspended or configured anew
+select kind from connector
+where (organization_id, kind, version) = ($1, $2, $3) and enabled and suspended_at is null
+for share;
+
+-- begin_sending: to be committed before the first byte leaves; answers no row where somebody else has it now
+update receipt
+set state = 'sending', taken_until = clock_timestamp() + $5::interval, due_at = clock_timestamp() + $6::interval,
+    changed_at = clock_timestamp()
+where (organization_id, reimbursement_id, position, attempts) = ($1, $2, $3, $4) and taken_until > clock_timestamp()
+returning position;
+
+-- settle_receipt: what came of a try; answers no row where somebody else has it now
+update receipt
+set state = $5, due_at = clock_timestamp() + $6::interval, taken_until = null, reason_code = $7, reason = $8,
+    changed_at = clock_timestamp()
+where (organization_id, reimbursement_id, position, attempts) = ($1, $2, $3, $4) and state in ('waiting', 'sending')
+returning position;
+
+-- item_receipts: what became of one item's
+select position, state, attempts, due_at, changed_at, reason
+from receipt
+where (organization_id, reimbursement_id) = ($1, $2)
+order by position;
