@@ -201,6 +201,26 @@ async def test_a_permit_that_ends_while_connecting_sends_nothing() -> None:
         assert isinstance(await client.send(post(server.url), Permit([True, True])), Answer)
 
 
+async def test_a_large_body_leaves_whole_and_not_at_all_once_its_permit_ended() -> None:
+    body = b"x" * (3 * 1024 * 1024)
+    async with conversation(answer(b"1")) as (server, client):
+        request = Request("PATCH", server.url, {}, body)
+        assert isinstance(await client.send(request, Permit([True, False])), NotDelivered)
+        assert server.requests == []
+        assert isinstance(await client.send(request, Permit([True, True])), Answer)
+        head, _, arrived = server.requests[0].partition(b"\r\n\r\n")
+        assert (head.startswith(b"PATCH /post"), arrived == body) == (True, True)
+
+
+async def test_a_client_may_take_larger_answers_or_only_smaller_ones() -> None:
+    async with conversation(answer(b"123"), answer(b"123")) as (server, _):
+        hosts = AllowedHosts(frozenset(), frozenset({f"127.0.0.1:{server.port}"}))
+        for largest, outcome in ((3, Answer), (2, Uncertain)):
+            client = HttpClient(hosts, Timeouts(), connections=1, largest_body=largest)
+            assert isinstance(await client.send(post(server.url)), outcome)
+            await client.close()
+
+
 async def test_neither_answers_nor_failures_show_content() -> None:
     async with conversation(answer(b"Kari Nordmann", b"Set-Cookie: s3cret"), hang_up) as (server, client):
         request = post(server.url)
