@@ -19,6 +19,7 @@ from tests.integration.sandboxes.clients import BusinessCentralClient
 from tests.integration.worker.rows import bring_to, central_file, configure, set_up, switch, take_in
 from tests.receipt_shelf import PDF, TOKEN, ReceiptShelf, receipt_shelf
 from tests.scene import Scene, fresh
+from worker import receipts as courier
 from worker.bootstrap import Worker
 from worker.domain.receipts import HeldBack, ReceiptState, judge_receipt
 from worker.domain.switching import Phase
@@ -196,6 +197,22 @@ async def test_a_lost_answer_leaves_one_attachment(scene: Scene, shelf: ReceiptS
         await scene.erps[KIND].set_faults()
         life = timedelta(minutes=15)
         assert (waiting["due_at"] - waiting["changed_at"] >= life) == (kind == MAKING)
+        await due_now(scene)
+        await are(scene, "attached")
+    assert [size for _, size in await on_the_invoice(scene, name)] == [len(PDF)]
+
+
+async def test_one_that_is_given_up_on_and_applied_late_is_waited_out_and_not_doubled(
+    scene: Scene, shelf: ReceiptShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "SENDING_SECONDS", 0.5)
+    await scene.erps[KIND].hold([MAKING])
+    async with working(scene, shelf):
+        name = await approved(scene, shelf.put("1"))
+        waiting = await tried(scene)
+        assert (waiting["state"], waiting["reason_code"]) == ("waiting", "unknown")
+        assert waiting["due_at"] - waiting["changed_at"] >= timedelta(minutes=15)
+        await scene.erps[KIND].release()
         await due_now(scene)
         await are(scene, "attached")
     assert [size for _, size in await on_the_invoice(scene, name)] == [len(PDF)]
