@@ -57,13 +57,13 @@ async def clock(connection: Connection) -> datetime:
 
 
 async def verify(connection: Connection, organization_id: str) -> str | None:
-    """What is wrong with the organisation's chain, in one sentence, or None."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(_SQL["chain"], organization_id)
-        end = await connection.fetchrow(_SQL["chain_end"], organization_id)
-    if end is None:
-        return "The log has no end on record." if rows else "There is no log of this organisation."
-    return first_break(map(_linked, rows), ChainEnd(end["entry_no"], end["hash"]))
+    """What is wrong with the organisation's chain, in one sentence, or None. Entries and end are of one moment."""
+    rows = await connection.fetch(_SQL["chain"], organization_id)
+    end_no, end_hash = rows[0]["end_no"], rows[0]["end_hash"]
+    entries = [_linked(row) for row in rows if row["entry_no"] is not None]
+    if end_no is None:
+        return "The log has no end on record." if entries else "There is no log of this organisation."
+    return first_break(entries, ChainEnd(end_no, end_hash))
 
 
 async def logged_organizations(connection: Connection) -> list[str]:

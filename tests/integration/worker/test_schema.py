@@ -54,6 +54,16 @@ CATALOG: Mapping[str, str] = {
     "functions": """
         select proname, pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace order by 1
     """,
+    "policies": """
+        select c.relname, c.relrowsecurity, p.polname, pg_get_expr(p.polqual, p.polrelid)
+        from pg_class c left join pg_policy p on p.polrelid = c.oid
+        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> 'schema_migration'
+        order by 1, 3
+    """,
+    "grants": """
+        select table_name, privilege_type from information_schema.role_table_grants
+        where grantee = 'accounting_sync_organization' order by 1, 2
+    """,
     "sequences": """
         select sequencename, data_type::text, start_value, increment_by, cycle,
                pg_get_serial_sequence('item', 'seq') = 'public.' || sequencename as is_the_items

@@ -15,15 +15,13 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 -- move_head: the new end of the chain
 update sync_log_head set entry_no = $2, at = $3, hash = $4 where organization_id = $1;
 
--- chain: one organisation's entries in their order
-select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail,
-       previous_hash, hash
-from sync_log
-where organization_id = $1
-order by entry_no;
-
--- chain_end: where the chain should end
-select entry_no, hash from sync_log_head where organization_id = $1;
+-- chain: one organisation's entries in their order, each with where the chain should end; one row of nulls where there are none
+select l.organization_id, l.entry_no, l.at, l.actor, l.actor_role, l.source, l.connector, l.change, l.new_state, l.reason, l.detail,
+       l.previous_hash, l.hash, h.entry_no as end_no, h.hash as end_hash
+from (select) as always
+left join sync_log_head h on h.organization_id = $1
+left join sync_log l on l.organization_id = $1
+order by l.entry_no;
 
 -- logged_organizations: everyone with a log, with a log's head, or set up and so in need of one
 select organization_id from sync_log_head
