@@ -76,4 +76,5 @@ def test_it_is_given_up_in_the_end_with_what_hindered_it(outcome: ReceiptOutcome
     assert judged(outcome, MOST_TRIES - 1).state is ReceiptState.WAITING
     verdict = judged(outcome, MOST_TRIES)
     assert (verdict.state, verdict.reason) == (ReceiptState.GIVEN_UP, "Given up after 16 tries. away")
+    assert verdict.code == judged(outcome).code
     assert judged(outcome, MOST_TRIES + 1).state is ReceiptState.GIVEN_UP
