@@ -1,9 +1,9 @@
 """Every read that people see, once: the same objects for the command line, the API, the screens and health."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from connectors.account_mapping import AccountMapping
@@ -11,9 +11,11 @@ from connectors.mapping import refusal_of, validate_mapping
 from schemas.approval import ReimbursementApproved
 from worker import presenting
 from worker.adapters import Adapters
+from worker.domain.sentences import say
 from worker.domain.states import ItemState
 from worker.store import connectors, dead_letters, reading, receipts, runs, sync_log
 from worker.store.database import Connection
+from worker.store.reading import ItemRow, WaitingRow
 from worker.store.runs import Run
 from worker.views import (
     ConnectorObject,
@@ -23,19 +25,28 @@ from worker.views import (
     HandedOverPreview,
     ItemDetail,
     ItemPage,
+    ItemsFound,
     LogPage,
     OrganizationView,
     RejectionView,
     ReleasePreview,
     RunCountsView,
     RunView,
+    StateCount,
 )
+from worker.waiting import look_up
 
 PREVIEWED_AT_MOST = 10_000
 A_SLICE = 500
 CREDENTIALS_GIVEN = ("connector_configured", "credentials_replaced")
 """Changes that go with all the credentials."""
 PAGE = 1000
+COUNTED_AT_ONCE = 10_000
+SEARCHED = 10_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = 10**17
+"""Microseconds since then, in a far future that PostgreSQL and Python both know."""
+NO_CURSOR = say("That is no cursor that a page gave as its next. Leave it out to begin anew.")
 
 T = TypeVar("T")
 LONGEST_CURSOR = 18
@@ -45,10 +56,25 @@ class BadCursorError(ValueError):
     """A cursor that no page gave; the text is a sentence for people."""
 
 
-async def connector_object(connection: Connection, organization_id: str) -> ConnectorObject | None:
-    """The organisation's connector that is or was last in use; None where none is configured."""
+class CountedBefore(Protocol):
+    """Whoever counted what waits a moment ago, for organisations where so much waits that counting takes long."""
+
+    def waiting_of(self, organization_id: str) -> tuple[Sequence[WaitingRow], datetime] | None:
+        """What waits, and when that was counted; None: nothing was counted yet."""
+
+
+async def connector_object(
+    connection: Connection, organization_id: str, counted: CountedBefore | None = None
+) -> ConnectorObject | None:
+    """The organisation's connector that is or was last in use; None where none is configured. Where more than
+    `COUNTED_AT_ONCE` wait, and they were `counted` before, that is what is told."""
     views = await connectors.views(connection, organization_id)
-    return presenting.connector_object(views[0], await reading.waiting(connection, organization_id)) if views else None
+    if not views:
+        return None
+    before = counted.waiting_of(organization_id) if counted else None
+    if before and await reading.waits_for_many(connection, organization_id, COUNTED_AT_ONCE):
+        return presenting.connector_object(views[0], *before)
+    return presenting.connector_object(views[0], await reading.waiting(connection, organization_id), None)
 
 
 async def credentials(connection: Connection, adapters: Adapters, organization_id: str, kind: str) -> CredentialsView:
@@ -61,8 +87,17 @@ async def credentials(connection: Connection, adapters: Adapters, organization_i
     )
 
 
-async def organizations(connection: Connection) -> list[OrganizationView]:
-    waiting = await reading.waiting_everywhere(connection)
+async def organizations(
+    connection: Connection,
+    own: frozenset[str] | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+    counted: CountedBefore | None = None,
+) -> list[OrganizationView]:
+    """In the order of their ids, after the organisation `after`. `own`: only these; None: all. What waits is counted
+    now, unless it was `counted` before."""
+    found = await connectors.organizations(connection, own, after or "", limit)
+    waiting = await _waiting_of(connection, [one.organization_id for one in found], own, limit, counted)
     return [
         OrganizationView(
             organization_id=one.organization_id,
@@ -72,20 +107,77 @@ async def organizations(connection: Connection) -> list[OrganizationView]:
             phase=one.phase,
             waiting=presenting.waiting_views(waiting.get(one.organization_id, [])),
         )
-        for one in await connectors.organizations(connection)
+        for one in found
     ]
 
 
+async def _waiting_of(
+    connection: Connection,
+    organization_ids: Sequence[str],
+    own: frozenset[str] | None,
+    limit: int | None,
+    counted: CountedBefore | None,
+) -> Mapping[str, Sequence[WaitingRow]]:
+    if counted is not None:
+        return {one: before[0] for one in organization_ids if (before := counted.waiting_of(one))}
+    if own is None and limit is None:
+        return await reading.waiting_everywhere(connection)
+    return await reading.waiting_of_some(connection, organization_ids)
+
+
 async def item_page(
-    connection: Connection, organization_id: str, state: ItemState | None, after: str | None, limit: int
+    connection: Connection,
+    organization_id: str,
+    state: ItemState | None,
+    after: str | None,
+    limit: int,
+    *,
+    newest_first: bool = False,
 ) -> ItemPage:
-    """In the order of arrival, after the cursor `after` (None: from the oldest). Raises BadCursorError."""
-    rows, more = _page(
-        await reading.list_items(connection, organization_id, state, _cursor(after, 0), limit + 1), limit
+    """In the order of arrival, after the cursor `after` (None: from the start). Of what is synced, the newest is what
+    was synced last. Raises BadCursorError."""
+    if newest_first and state is ItemState.SYNCED:
+        return await _newest_synced(connection, organization_id, after, limit)
+    found = (
+        await reading.list_newest(connection, organization_id, state, _cursor(after, 2**62), limit + 1)
+        if newest_first
+        else await reading.list_items(connection, organization_id, state, _cursor(after, 0), limit + 1)
     )
+    rows, more = _page(found, limit)
+    return await _items(connection, organization_id, rows, str(rows[-1].seq) if more else None)
+
+
+async def _newest_synced(connection: Connection, organization_id: str, after: str | None, limit: int) -> ItemPage:
+    found = await reading.list_newest_synced(connection, organization_id, _moment(after), limit + 1)
+    rows, more = _page(found, limit)
+    following = _moment_cursor(rows[-1].changed_at, rows[-1].seq) if more else None
+    return await _items(connection, organization_id, rows, following)
+
+
+async def _items(
+    connection: Connection, organization_id: str, rows: Sequence[ItemRow], following: str | None
+) -> ItemPage:
     views = await connectors.views(connection, organization_id)
-    following = str(rows[-1].seq) if more else None
     return ItemPage(items=[presenting.item_view(row, views) for row in rows], next=following)
+
+
+async def items_found(connection: Connection, organization_id: str, text: str, limit: int) -> ItemsFound:
+    """The item of that id, and those whose id begins so, newest first; of these only the newest are searched."""
+    exact = await reading.show_item(connection, organization_id, text)
+    rows = await reading.find_items(connection, organization_id, text, SEARCHED, limit)
+    others = [row for row in rows if row.reimbursement_id != text]
+    views = await connectors.views(connection, organization_id)
+    found = [presenting.item_view(row, views) for row in [*([exact] if exact else []), *others]]
+    return ItemsFound(items=found[:limit], looked_at=SEARCHED)
+
+
+async def state_counts(connection: Connection, organization_id: str) -> list[StateCount]:
+    """In the order of the states. No state is counted further than `COUNTED_AT_ONCE`."""
+    counts = await reading.state_counts(connection, organization_id, COUNTED_AT_ONCE + 1)
+    return [
+        StateCount(state=state, count=min(counts[state], COUNTED_AT_ONCE), is_more=counts[state] > COUNTED_AT_ONCE)
+        for state in ItemState
+    ]
 
 
 async def item_detail(connection: Connection, organization_id: str, reimbursement_id: str) -> ItemDetail | None:
@@ -97,6 +189,7 @@ async def item_detail(connection: Connection, organization_id: str, reimbursemen
     files = await receipts.of_item(connection, organization_id, reimbursement_id)
     return ItemDetail(
         **dict(presenting.item_view(row, views)),
+        look_up=look_up(row, views),
         attempts=[presenting.attempt_view(one) for one in attempts],
         receipts=[presenting.receipt_view(one) for one in files],
     )
@@ -184,8 +277,21 @@ def _cursor(text: str | None, start: int) -> int:
     if not text:
         return start
     if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_CURSOR):
-        raise BadCursorError("That is no cursor that a page gave as its next. Leave it out to begin anew.")
+        raise BadCursorError(NO_CURSOR)
     return int(text)
+
+
+def _moment_cursor(at: datetime, number: int) -> str:
+    """To the microsecond."""
+    return f"{(at - EPOCH) // timedelta(microseconds=1)}-{number}"
+
+
+def _moment(cursor: str | None) -> tuple[datetime, int]:
+    """The latest there is, where there is no cursor. Raises BadCursorError."""
+    microseconds, _, number = (cursor or f"{LATEST}-1").partition("-")
+    if not microseconds or not number or _cursor(microseconds, 0) > LATEST:
+        raise BadCursorError(NO_CURSOR)
+    return EPOCH + timedelta(microseconds=int(microseconds)), _cursor(number, 0)
 
 
 def _page(rows: list[T], limit: int) -> tuple[list[T], bool]:

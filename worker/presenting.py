@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from schemas.currency import amount_text
@@ -25,7 +26,9 @@ from worker.views import (
 from worker.waiting import waiting, waiting_for
 
 
-def connector_object(view: ConnectorView, pending: Sequence[WaitingRow]) -> ConnectorObject:
+def connector_object(
+    view: ConnectorView, pending: Sequence[WaitingRow], counted_at: datetime | None
+) -> ConnectorObject:
     return ConnectorObject(
         organization_id=view.organization_id,
         connector=view.kind,
@@ -46,6 +49,7 @@ def connector_object(view: ConnectorView, pending: Sequence[WaitingRow]) -> Conn
         time_zone=view.time_zone,
         next_run_at=view.next_run_at,
         waiting=waiting_views(pending),
+        waiting_as_of=counted_at,
         settings=dict(view.settings),
         mapping=dict(view.mapping),
     )

@@ -34,6 +34,7 @@ class LoopName(StrEnum):
     SILENT_SESSIONS = "silent_sessions"
     NOTIFICATIONS = "notifications"
     AUDIT = "audit"
+    OVERVIEW = "overview"
 
 
 class Beat(Protocol):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator
 
+from worker.domain.attention import Trouble
 from worker.domain.receipts import ReceiptState
 from worker.domain.sentences import Sentence
 from worker.domain.states import ItemState
@@ -88,9 +89,38 @@ class ReceiptView(View):
     reason: str | None
 
 
+class LookUpView(View):
+    """What is done to learn what became of an item. `quarantined_until`: until then an earlier request may be alive.
+    `found_nothing`: look-ups in a row that found nothing."""
+
+    what: Said
+    at: datetime | None
+    quarantined_until: datetime | None
+    found_nothing: int
+    is_for_a_person: bool
+
+
 class ItemDetail(ItemView):
+    """`look_up` is there while nobody knows what became of it."""
+
+    look_up: LookUpView | None
     attempts: list[AttemptView]
     receipts: list[ReceiptView]
+
+
+class ItemsFound(View):
+    """Newest first. Beside the item of exactly this id, `looked_at` of the newest at most were searched."""
+
+    items: list[ItemView]
+    looked_at: int
+
+
+class StateCount(View):
+    """`is_more`: there are more than `count`; nobody counts further."""
+
+    state: ItemState
+    count: int
+    is_more: bool
 
 
 class ItemPage(View):
@@ -111,7 +141,7 @@ class ConnectorObject(View):
     """A connector as people see it; credentials never show.
 
     `outcome_unknown`: attempts that ended without an answer and are not resolved yet. `next_probe_at`: when a suspended
-    connector is tried again."""
+    connector is tried again. `waiting_as_of`: when `waiting` was counted, where so much waits that it was not now."""
 
     organization_id: str
     connector: str
@@ -132,6 +162,7 @@ class ConnectorObject(View):
     time_zone: str
     next_run_at: datetime | None
     waiting: list[WaitingView]
+    waiting_as_of: datetime | None
     settings: dict[str, object]
     mapping: dict[str, object]
 
@@ -151,6 +182,40 @@ class OrganizationView(View):
     enabled: bool
     phase: Phase | None
     waiting: list[WaitingView]
+
+
+class OverviewRow(View):
+    """One organisation for global administrators. What is switched is as it is now; what is counted is as of the page's
+    `as_of`. `problem` says the gravest thing that is wrong."""
+
+    organization_id: str
+    name: str
+    connector: str | None
+    title: str | None
+    enabled: bool
+    phase: Phase | None
+    changed_at: datetime | None
+    changed_by: str | None
+    reason: str | None
+    waiting: list[WaitingView]
+    waiting_count: int
+    oldest: datetime | None
+    rejected: int
+    for_a_person: int
+    overdue: int
+    last_synced_at: datetime | None
+    trouble: Trouble | None
+    problem: Said | None
+
+
+class OverviewPage(View):
+    """`total` and `problems` are of all pages together. `as_of` None: nothing was counted yet."""
+
+    organizations: list[OverviewRow]
+    next: str | None
+    total: int
+    problems: int
+    as_of: datetime | None
 
 
 class RunCountsView(View):

@@ -9,7 +9,7 @@ from worker.domain.states import ItemState
 from worker.domain.switching import Phase
 from worker.store.connectors import ConnectorView
 from worker.store.reading import ItemRow
-from worker.views import Waiting
+from worker.views import LookUpView, Waiting
 
 
 def waiting_for(row: ItemRow, views: Sequence[ConnectorView]) -> Sentence | None:
@@ -55,6 +55,30 @@ def waiting(row: ItemRow, views: Sequence[ConnectorView]) -> Waiting | None:
             return _waits(row, reason, _next_of_unknown(row, views))
         case ItemState.SYNCED | ItemState.HANDLED_ELSEWHERE:
             return None
+
+
+def look_up(row: ItemRow, views: Sequence[ConnectorView]) -> LookUpView | None:
+    """What is done to learn what became of it; None where that is known, or still to come."""
+    if row.state not in {ItemState.CONFIRMING, ItemState.UNKNOWN}:
+        return None
+    return LookUpView(
+        what=_looked_up(row, _title(row, views)),
+        at=row.due_at,
+        quarantined_until=row.quarantined_until,
+        found_nothing=row.absences,
+        is_for_a_person=row.is_for_a_person,
+    )
+
+
+def _looked_up(row: ItemRow, title: str) -> Sentence:
+    facts = {"reference": row.reference, "title": title}
+    if row.is_for_a_person:
+        return say("Nothing is looked up any more: a person compares {reference} with {title}.", **facts)
+    if row.state is ItemState.CONFIRMING:
+        return say("The import of {title} is asked what became of {reference}.", **facts)
+    if row.resend_resolves:
+        return say("It is sent again as {reference}: {title} takes nothing twice, and its answer tells.", **facts)
+    return say("The documents of {title} are searched for {reference}.", **facts)
 
 
 def _pending_for(seq: int, views: Sequence[ConnectorView]) -> Sentence:
@@ -159,6 +183,6 @@ def _own(row: ItemRow, views: Sequence[ConnectorView]) -> ConnectorView | None:
     return next((view for view in views if view.kind == row.connector), None)
 
 
-def _title(row: ItemRow, views: Sequence[ConnectorView]) -> str | Sentence:
+def _title(row: ItemRow, views: Sequence[ConnectorView]) -> str:
     own = _own(row, views)
     return own.title if own else say("the ERP")

@@ -135,8 +135,12 @@ async def add_organization(connection: Connection, organization_id: str, name: s
     return added is not None
 
 
-async def organizations(connection: Connection) -> list[OrganizationRow]:
-    return [OrganizationRow.from_row(row) for row in await connection.fetch(_SQL["overview"])]
+async def organizations(
+    connection: Connection, own: frozenset[str] | None = None, after: str = "", limit: int | None = None
+) -> list[OrganizationRow]:
+    """In the order of their ids. `own`: only these; None: all. `limit` None: to the last."""
+    wanted = None if own is None else sorted(own)
+    return [OrganizationRow.from_row(row) for row in await connection.fetch(_SQL["overview"], wanted, after, limit)]
 
 
 async def organization_exists(connection: Connection, organization_id: str) -> bool:

@@ -1,5 +1,6 @@
 """Reads for people: items, their history, and what is waiting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,6 +81,37 @@ async def list_items(
     return [ItemRow.from_row(row) for row in rows]
 
 
+async def list_newest(
+    connection: Connection, organization_id: str, state: ItemState | None, before: int, limit: int
+) -> list[ItemRow]:
+    """By their arrival; what is synced is listed by `list_newest_synced`."""
+    statement = _SQL["list_newest"] if state is None else _SQL["list_newest_in_state"].format(state=ItemState(state))
+    rows = await connection.fetch(statement, organization_id, before, limit)
+    return [ItemRow.from_row(row) for row in rows]
+
+
+async def list_newest_synced(
+    connection: Connection, organization_id: str, before: tuple[datetime, int], limit: int
+) -> list[ItemRow]:
+    """What was synced last comes first; `before`: a time and, of that time, a sequence number."""
+    rows = await connection.fetch(_SQL["list_newest_synced"], organization_id, *before, limit)
+    return [ItemRow.from_row(row) for row in rows]
+
+
+async def find_items(
+    connection: Connection, organization_id: str, beginning: str, among: int, limit: int
+) -> list[ItemRow]:
+    """Among so many of the newest, those whose id begins so."""
+    rows = await connection.fetch(_SQL["find_items"], organization_id, beginning, among, limit)
+    return [ItemRow.from_row(row) for row in rows]
+
+
+async def state_counts(connection: Connection, organization_id: str, limit: int) -> dict[ItemState, int]:
+    """Of each state no more than `limit` are counted."""
+    rows = await connection.fetch(_SQL["state_counts"], organization_id, limit)
+    return {ItemState(row["state"]): row["count"] for row in rows}
+
+
 async def show_item(connection: Connection, organization_id: str, reimbursement_id: str) -> ItemRow | None:
     row = await connection.fetchrow(_SQL["show_item"], organization_id, reimbursement_id)
     return ItemRow.from_row(row) if row else None
@@ -95,6 +127,12 @@ async def waiting(connection: Connection, organization_id: str) -> list[WaitingR
     return [WaitingRow(**dict(row)) for row in rows]
 
 
+async def waits_for_many(connection: Connection, organization_id: str, limit: int) -> bool:
+    """Whether more than `limit` items are pending."""
+    is_more: bool = await connection.fetchval(_SQL["waits_for_many"], organization_id, limit)
+    return is_more
+
+
 async def waiting_approved_before(connection: Connection, organization_id: str, moment: datetime) -> list[WaitingRow]:
     rows = await connection.fetch(_SQL["waiting_approved_before"], organization_id, moment)
     return [WaitingRow(**dict(row)) for row in rows]
@@ -102,8 +140,17 @@ async def waiting_approved_before(connection: Connection, organization_id: str, 
 
 async def waiting_everywhere(connection: Connection) -> dict[str, list[WaitingRow]]:
     """By organisation; those for whom nothing waits are left out."""
+    return _by_organization(await connection.fetch(_SQL["waiting_everywhere"]))
+
+
+async def waiting_of_some(connection: Connection, organization_ids: Sequence[str]) -> dict[str, list[WaitingRow]]:
+    """As `waiting_everywhere`."""
+    return _by_organization(await connection.fetch(_SQL["waiting_of_some"], list(organization_ids)))
+
+
+def _by_organization(rows: Sequence[asyncpg.Record]) -> dict[str, list[WaitingRow]]:
     found: dict[str, list[WaitingRow]] = {}
-    for row in await connection.fetch(_SQL["waiting_everywhere"]):
+    for row in rows:
         waiting = WaitingRow(row["currency"], row["count"], row["total_minor"], row["oldest"])
         found.setdefault(row["organization_id"], []).append(waiting)
     return found

@@ -167,6 +167,7 @@ create index item_in_order on item (organization_id, seq);
 create index item_pending on item (organization_id, seq) include (currency, total_minor, approved_at) where state = 'pending';
 create index item_open on item (organization_id, state, seq)
     where state in ('sending', 'confirming', 'rejected', 'unknown', 'handled_elsewhere');
+create index item_synced on item (organization_id, changed_at, seq) where state = 'synced';
 create index item_to_look_at on item (organization_id, due_at) where state in ('confirming', 'unknown');
 create index item_sending on item (organization_id, connector) where state = 'sending';
 

@@ -343,3 +343,115 @@ async def test_a_dead_letter_shows_what_is_no_text_in_base64(pool: Pool) -> None
     assert whole is not None
     assert (whole.reason, whole.value, whole.key) == ("not_a_cloudevent", "not json", "base64:/w==")
     assert whole.headers == [("x", "base64:/g==")]
+
+
+async def _newest(pool: Pool, state: ItemState | None, after: str | None = None, limit: int = 1000) -> ItemPage:
+    async with acquire(pool) as connection:
+        return await insights.item_page(connection, "hlf", state, after, limit, newest_first=True)
+
+
+async def _all_newest(pool: Pool, state: ItemState | None) -> list[str]:
+    """Page by page."""
+    seen, after = list[str](), None
+    while True:
+        page = await _newest(pool, state, after, 2)
+        seen += [item.reimbursement_id for item in page.items]
+        after = page.next
+        if after is None:
+            return seen
+
+
+async def test_the_newest_may_come_first(pool: Pool) -> None:
+    await take_in(pool, *[approval(f"R-{number}") for number in range(5)], approval("R-x", "other"))
+    await bring_to(pool, "rejected", "R-0", "R-2", "R-3")
+    assert await _all_newest(pool, None) == ["R-4", "R-3", "R-2", "R-1", "R-0"]
+    assert await _all_newest(pool, ItemState.REJECTED) == ["R-3", "R-2", "R-0"]
+    assert await _all_newest(pool, ItemState.PENDING) == ["R-4", "R-1"]
+
+
+async def test_of_what_is_synced_the_newest_is_what_was_synced_last(pool: Pool) -> None:
+    await take_in(pool, *[approval(f"R-{number}") for number in range(6)])
+    await bring_to(pool, "synced", "R-0", "R-1", "R-2", "R-3", "R-4")
+    async with acquire(pool) as connection:
+        await connection.execute("""
+            update item set changed_at = timestamptz '2026-11-20 10:00+00' + interval '1 microsecond' * case
+                when reimbursement_id = 'R-3' then 0 when reimbursement_id = 'R-0' then 2 else 1 end
+        """)
+    assert await _all_newest(pool, ItemState.SYNCED) == ["R-0", "R-4", "R-2", "R-1", "R-3"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "1-", "1-x", "-1", "9" * 18 + "-1"])
+async def test_a_bad_cursor_of_what_was_synced_is_refused(pool: Pool, cursor: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        await _newest(pool, ItemState.SYNCED, cursor)
+
+
+async def test_the_states_are_counted_and_a_million_of_one_is_more_than_ten_thousand(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take_in(pool, *[approval(f"R-{number}") for number in range(6)], approval("R-x", "other"))
+    await bring_to(pool, "synced", "R-0")
+    await bring_to(pool, "rejected", "R-1", "R-2")
+    monkeypatch.setattr(insights, "COUNTED_AT_ONCE", 2)
+    async with acquire(pool) as connection:
+        counts = await insights.state_counts(connection, "hlf")
+    assert [(one.state, one.count, one.is_more) for one in counts] == [
+        ("pending", 2, True),
+        ("sending", 0, False),
+        ("confirming", 0, False),
+        ("synced", 1, False),
+        ("rejected", 2, False),
+        ("unknown", 0, False),
+        ("handled_elsewhere", 0, False),
+    ]
+
+
+async def test_an_item_is_found_by_its_id_and_by_how_that_begins(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    await take_in(pool, approval("R-1"), approval("R-12"), approval("R-2"), approval("R-13"), approval("R-1", "other"))
+
+    async def found(text: str, limit: int = 10) -> list[str]:
+        async with acquire(pool) as connection:
+            return [one.reimbursement_id for one in (await insights.items_found(connection, "hlf", text, limit)).items]
+
+    assert await found("R-1") == ["R-1", "R-13", "R-12"]
+    assert await found("R-1", 2) == ["R-1", "R-13"]
+    assert await found("R-") == ["R-13", "R-2", "R-12", "R-1"]
+    assert await found("R_") == []
+    monkeypatch.setattr(insights, "SEARCHED", 2)
+    assert await found("R-1") == ["R-1", "R-13"]  # by its whole id also what is older than those that are searched
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [
+        ({"resend_resolves": "false"}, "The documents of Xledger are searched for R."),
+        ({"resend_resolves": "true"}, "It is sent again as R: Xledger takes nothing twice, and its answer tells."),
+        ({"due_at": "'infinity'"}, "Nothing is looked up any more: a person compares R with Xledger."),
+    ],
+)
+async def test_an_unknown_outcome_says_what_is_looked_up_and_how_often_that_was_in_vain(
+    pool: Pool, columns: dict[str, str], what: str
+) -> None:
+    await set_up(pool)
+    await take_in(pool, approval("R-1"))
+    await bring_to(pool, "sending", "R-1")
+    planned = {"due_at": "'2026-11-20 10:00+00'", "quarantined_until": "'2026-11-20 09:00+00'", "absences": "1"}
+    async with transaction(pool) as connection:
+        await bring(connection, "unknown", "R-1", **{**planned, **columns})
+    look_up = (await _item(pool)).look_up
+    assert look_up is not None
+    assert (look_up.what, look_up.found_nothing) == (what, 1)
+    assert look_up.is_for_a_person == ("due_at" in columns)
+    assert (look_up.at is None) == look_up.is_for_a_person
+    assert look_up.quarantined_until is not None
+    assert look_up.quarantined_until.isoformat() == "2026-11-20T09:00:00+00:00"
+
+
+async def test_a_staged_import_is_asked_and_what_is_known_is_not_looked_up(pool: Pool) -> None:
+    await set_up(pool)
+    await take_in(pool, approval("R-1"), approval("R-2"))
+    await bring_to(pool, "confirming", "R-1")
+    look_up = (await _item(pool)).look_up
+    assert look_up is not None
+    assert look_up.what == "The import of Xledger is asked what became of R."
+    assert (await _item(pool, "R-2")).look_up is None

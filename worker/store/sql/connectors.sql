@@ -1,7 +1,7 @@
 -- add_organization: answers no row where it is known
 insert into organization (organization_id, name) values ($1, $2) on conflict do nothing returning organization_id;
 
--- overview: every organisation with its connector that is or was last in use
+-- overview: organisations with their connector that is or was last in use; of some (null: of all), after a given one
 select o.organization_id, o.name, c.kind, coalesce(c.enabled, false) as enabled, c.suspended_at is not null as suspended,
        c.quiesced_at
 from organization o
@@ -10,7 +10,9 @@ left join lateral (
     where organization_id = o.organization_id
     order by enabled desc, changed_at desc nulls last, kind
     limit 1) c on true
-order by o.organization_id;
+where ($1::text[] is null or o.organization_id = any($1)) and o.organization_id > $2
+order by o.organization_id
+limit $3;
 
 -- organization_exists: whether it is set up
 select exists (select from organization where organization_id = $1);

@@ -197,6 +197,46 @@ where i.organization_id = $1 and i.seq > $2 and i.state = '{state}'
 order by i.seq
 limit $3;
 
+-- list_newest: newest first, before a given sequence number
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
+from item i
+where i.organization_id = $1 and i.seq < $2
+order by i.seq desc
+limit $3;
+
+-- list_newest_in_state: the same of one state, which is written into the text
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
+from item i
+where i.organization_id = $1 and i.seq < $2 and i.state = '{state}'
+order by i.seq desc
+limit $3;
+
+-- list_newest_synced: what was synced last comes first, before a given time and sequence number
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
+from item i
+where i.organization_id = $1 and (i.changed_at, i.seq) < ($2, $3) and i.state = 'synced'
+order by i.changed_at desc, i.seq desc
+limit $4;
+
+-- find_items: those whose id begins with a text, newest first; only so many of the newest are looked at, since no index has them
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
+from (select * from item where organization_id = $1 order by seq desc limit $3) i
+where starts_with(i.reimbursement_id, $2)
+order by i.seq desc
+limit $4;
+
 -- show_item: one
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
        i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
@@ -225,10 +265,39 @@ where organization_id = $1 and state = 'pending' and approved_at < $2
 group by currency
 order by currency;
 
+-- waits_for_many: whether more than so many are pending; looks no further than that
+select count(*) > $2 from (select from item where organization_id = $1 and state = 'pending' limit $2::bigint + 1) few;
+
+-- state_counts: how many items there are in each state; counts none further than a limit
+select state, count from (
+    select 'pending' as state, count(*) as count
+    from (select from item where organization_id = $1 and state = 'pending' limit $2) few
+    union all
+    select 'sending', count(*) from (select from item where organization_id = $1 and state = 'sending' limit $2) few
+    union all
+    select 'confirming', count(*) from (select from item where organization_id = $1 and state = 'confirming' limit $2) few
+    union all
+    select 'synced', count(*) from (select from item where organization_id = $1 and state = 'synced' limit $2) few
+    union all
+    select 'rejected', count(*) from (select from item where organization_id = $1 and state = 'rejected' limit $2) few
+    union all
+    select 'unknown', count(*) from (select from item where organization_id = $1 and state = 'unknown' limit $2) few
+    union all
+    select 'handled_elsewhere', count(*)
+    from (select from item where organization_id = $1 and state = 'handled_elsewhere' limit $2) few
+) counted;
+
 -- waiting_everywhere: what is pending, by organisation and currency
 select organization_id, currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest
 from item
 where state = 'pending'
+group by organization_id, currency
+order by organization_id, currency;
+
+-- waiting_of_some: the same of some organisations
+select organization_id, currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest
+from item
+where organization_id = any($1::text[]) and state = 'pending'
 group by organization_id, currency
 order by organization_id, currency;
 

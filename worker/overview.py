@@ -1,0 +1,207 @@
+"""All organisations at a glance, problems first: what is switched is read anew, what is counted is counted in between.
+
+Counting a million pending items takes half a second, which nobody who opens a page should wait for.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
+
+from worker import presenting
+from worker.clock import passing
+from worker.domain.attention import NO_TROUBLE, RANKS, Standing, sentence_of, trouble_of
+from worker.domain.switching import NEVER, Phase
+from worker.insights import NO_CURSOR, BadCursorError
+from worker.progress import LONGEST_REST, Beat, unwatched
+from worker.store import overview
+from worker.store.database import Connection, DatabaseAwayError, Pool, acquire
+from worker.store.overview import Counts, Flag, Words
+from worker.store.reading import WaitingRow
+from worker.views import OverviewPage, OverviewRow
+
+log = structlog.get_logger(__name__)
+
+LEAST_REST = 2.0
+RESTS = 5
+"""Counting takes a sixth of the time of one connection at most."""
+A_PAGE = 50
+A_SLICE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewQuery:
+    """What is wanted. `search`: in the name or the ID, whatever its case. `after`: the cursor of the page before."""
+
+    search: str = ""
+    kind: str | None = None
+    phase: Phase | None = None
+    only_problems: bool = False
+    after: str | None = None
+    limit: int = A_PAGE
+
+
+class _Place(NamedTuple):
+    """Where a row comes in the order; the cursor is the last row's."""
+
+    rank: int
+    organization_id: str
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.rank}:{self.organization_id}"
+
+
+NOTHING = Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """What was counted, and each organisation's rank while its flag is as it was then."""
+
+    as_of: datetime | None = None
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    ranks: Mapping[str, tuple[Flag | None, int]] = field(default_factory=dict)
+
+    def rank(self, organization_id: str, flag: Flag | None) -> int:
+        known = self.ranks.get(organization_id)
+        return known[1] if known and known[0] == flag else self.rank_anew(organization_id, flag)
+
+    def rank_anew(self, organization_id: str, flag: Flag | None) -> int:
+        trouble = trouble_of(_standing(flag, None, self.of(organization_id)), self.as_of or NEVER)
+        return NO_TROUBLE if trouble is None else RANKS[trouble]
+
+    def of(self, organization_id: str) -> Counts:
+        return self.counts.get(organization_id, NOTHING)
+
+
+class Overview:
+    """Held by the process that serves the screens; counts in the background. For global administrators."""
+
+    def __init__(self, pool: Pool, beat: Beat = unwatched) -> None:
+        self._pool = pool
+        self._beat = beat
+        self._ranking = _Ranking()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set."""
+        while not stop.is_set():
+            began = passing()
+            try:
+                await self._run_once()
+            except DatabaseAwayError as error:
+                log.warning("overview_waits_for_database", error=str(error))
+            rest = _rest(passing() - began)
+            self._beat(rests=rest)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), rest)
+
+    async def _run_once(self) -> None:
+        async with acquire(self._pool) as connection:
+            counted = await overview.count(connection)
+            flags = await overview.flags(connection)
+        self._ranking = await _ranked(_Ranking(counted.as_of, counted.by_organization), flags)
+
+    async def page(self, connection: Connection, query: OverviewQuery) -> OverviewPage:
+        """Before the first count all is there but what is counted, and `as_of` is None. Raises BadCursorError."""
+        after, ranking = _place_of(query.after), self._ranking
+        names, flags = await overview.names(connection), await overview.flags(connection)
+        wanted = _wanted(names, flags, query)
+        places = sorted(_Place(ranking.rank(one, flags.get(one)), one) for one in wanted)
+        problems = sum(place.rank < NO_TROUBLE for place in places)
+        if query.only_problems:
+            places = places[:problems]
+        following = [place for place in places if place > after]
+        shown = [place.organization_id for place in following[: query.limit]]
+        words = await overview.in_words(connection, [flags[one] for one in shown if one in flags])
+        return OverviewPage(
+            organizations=[_row(one, names[one], flags.get(one), words.get(one), ranking) for one in shown],
+            next=following[query.limit - 1].cursor if len(following) > query.limit else None,
+            total=len(places),
+            problems=problems,
+            as_of=ranking.as_of,
+        )
+
+    def waiting_of(self, organization_id: str) -> tuple[Sequence[WaitingRow], datetime] | None:
+        """What waits, and when that was counted; None: nothing was counted yet."""
+        ranking = self._ranking
+        return (ranking.of(organization_id).waiting, ranking.as_of) if ranking.as_of else None
+
+
+async def _ranked(counted: _Ranking, flags: Mapping[str, Flag]) -> _Ranking:
+    """In slices, so that whoever opens a page meanwhile does not wait for it."""
+    ranks: dict[str, tuple[Flag | None, int]] = {}
+    for number, organization_id in enumerate(counted.counts):
+        flag = flags.get(organization_id)
+        ranks[organization_id] = flag, counted.rank_anew(organization_id, flag)
+        if number % A_SLICE == 0:
+            await asyncio.sleep(0)
+    return _Ranking(counted.as_of, counted.counts, ranks)
+
+
+def _rest(took: float) -> float:
+    return min(max(LEAST_REST, RESTS * took), LONGEST_REST)
+
+
+def _wanted(names: Mapping[str, str], flags: Mapping[str, Flag], query: OverviewQuery) -> Sequence[str]:
+    found, searched = list(names), query.search.strip().casefold()
+    if searched:
+        found = [one for one in found if searched in names[one].casefold() or searched in one.casefold()]
+    if query.kind is not None:
+        found = [one for one in found if one in flags and flags[one].kind == query.kind]
+    if query.phase is not None:
+        found = [one for one in found if one in flags and flags[one].phase is query.phase]
+    return found
+
+
+def _place_of(cursor: str | None) -> _Place:
+    if not cursor:
+        return _Place(-1, "")
+    rank, _, organization_id = cursor.partition(":")
+    if not organization_id or rank not in {str(number) for number in range(NO_TROUBLE + 1)}:
+        raise BadCursorError(NO_CURSOR)
+    return _Place(int(rank), organization_id)
+
+
+def _standing(flag: Flag | None, words: Words | None, counts: Counts) -> Standing:
+    return Standing(
+        title=words.title if words else None,
+        phase=flag.phase if flag else None,
+        suspended_reason=words.suspended_reason if words else None,
+        changed_at=flag.changed_at if flag else None,
+        waiting=counts.waits,
+        oldest=counts.oldest,
+        rejected=counts.rejected,
+        for_a_person=counts.for_a_person,
+        overdue=counts.overdue,
+    )
+
+
+def _row(organization_id: str, name: str, flag: Flag | None, words: Words | None, ranking: _Ranking) -> OverviewRow:
+    counts = ranking.of(organization_id)
+    standing = _standing(flag, words, counts)
+    trouble = trouble_of(standing, ranking.as_of or NEVER)
+    return OverviewRow(
+        organization_id=organization_id,
+        name=name,
+        connector=flag.kind if flag else None,
+        title=standing.title,
+        enabled=flag.enabled if flag else False,
+        phase=standing.phase,
+        changed_at=standing.changed_at,
+        changed_by=words.changed_by if words else None,
+        reason=words.reason if words else None,
+        waiting=presenting.waiting_views(counts.waiting),
+        waiting_count=counts.waits,
+        oldest=counts.oldest,
+        rejected=counts.rejected,
+        for_a_person=counts.for_a_person,
+        overdue=counts.overdue,
+        last_synced_at=counts.last_synced_at,
+        trouble=trouble,
+        problem=sentence_of(trouble, standing) if trouble else None,
+    )

@@ -1,0 +1,128 @@
+"""What a global administrator sees of all organisations: flags read anew, and counts that take a while."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import asyncpg
+
+from worker.domain.switching import Phase, phase_of
+from worker.store.database import Connection
+from worker.store.queries import load
+from worker.store.reading import WaitingRow, waiting_everywhere
+from worker.store.sync_log import clock
+
+_SQL = load("overview")
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Flag(NamedTuple):
+    """How a connector stands. A tuple, since thousands are made and compared for every page."""
+
+    organization_id: str
+    kind: str
+    enabled: bool
+    is_suspended: bool
+    is_quiesced: bool
+    changed_at: datetime | None
+
+    @property
+    def phase(self) -> Phase:
+        quiesced_at = _NEVER if self.is_quiesced else None
+        return phase_of(enabled=self.enabled, suspended=self.is_suspended, quiesced_at=quiesced_at)
+
+    @property
+    def use(self) -> tuple[bool, datetime]:
+        """The greater, the more likely it is the one in use."""
+        return self.enabled, self.changed_at or _NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What people are told of a connector beside how it stands."""
+
+    title: str
+    suspended_reason: str | None
+    changed_by: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was counted of one organisation."""
+
+    waiting: tuple[WaitingRow, ...] = ()
+    rejected: int = 0
+    for_a_person: int = 0
+    overdue: int = 0
+    last_synced_at: datetime | None = None
+
+    @property
+    def waits(self) -> int:
+        return sum(row.count for row in self.waiting)
+
+    @property
+    def oldest(self) -> datetime | None:
+        return min((row.oldest for row in self.waiting), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything counted, at one time by PostgreSQL's clock."""
+
+    as_of: datetime
+    by_organization: Mapping[str, Counts]
+
+
+async def names(connection: Connection) -> dict[str, str]:
+    """By organisation, in the order of their ids."""
+    return {row["organization_id"]: row["name"] for row in await connection.fetch(_SQL["names"])}
+
+
+async def flags(connection: Connection) -> dict[str, Flag]:
+    """By organisation, of the connector that is or was last in use."""
+    return _in_use(Flag(*row) for row in await connection.fetch(_SQL["flags"]))
+
+
+def _in_use(flags: Iterable[Flag]) -> dict[str, Flag]:
+    found: dict[str, Flag] = {}
+    for flag in flags:
+        other = found.setdefault(flag.organization_id, flag)
+        if other is not flag and (flag.use, other.kind) > (other.use, flag.kind):
+            found[flag.organization_id] = flag
+    return found
+
+
+async def in_words(connection: Connection, flags: Iterable[Flag]) -> dict[str, Words]:
+    """By organisation."""
+    wanted = list(flags)
+    rows = await connection.fetch(
+        _SQL["in_words"], [flag.organization_id for flag in wanted], [flag.kind for flag in wanted]
+    )
+    return {
+        row["organization_id"]: Words(row["title"], row["suspended_reason"], row["changed_by"], row["reason"])
+        for row in rows
+    }
+
+
+async def count(connection: Connection) -> Snapshot:
+    """Takes time with what is pending, not with what was ever synced."""
+    as_of = await clock(connection)
+    waiting = await waiting_everywhere(connection)
+    doubts = {row["organization_id"]: row for row in await connection.fetch(_SQL["doubts"])}
+    rows = await connection.fetch(_SQL["rejected_and_last_synced"])
+    return Snapshot(as_of, {row["organization_id"]: _counts(row, waiting, doubts) for row in rows})
+
+
+def _counts(
+    row: asyncpg.Record, waiting: Mapping[str, list[WaitingRow]], doubts: Mapping[str, asyncpg.Record]
+) -> Counts:
+    doubt = doubts.get(row["organization_id"])
+    return Counts(
+        waiting=tuple(waiting.get(row["organization_id"], ())),
+        rejected=row["rejected"],
+        for_a_person=doubt["for_a_person"] if doubt else 0,
+        overdue=doubt["overdue"] if doubt else 0,
+        last_synced_at=row["last_synced_at"],
+    )

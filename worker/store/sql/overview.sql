@@ -1,0 +1,37 @@
+-- names: every organisation, in the order of the ids
+select organization_id, name from organization order by organization_id;
+
+-- flags: every connector, with no more than tells how it stands; read anew for every page
+select organization_id, kind, enabled, suspended_at is not null, quiesced_at is not null, changed_at from connector;
+
+-- in_words: of some connectors what people are told beside how they stand
+select c.organization_id, c.title, c.suspended_reason, c.changed_by, c.reason
+from unnest($1::text[], $2::text[]) as b (organization_id, kind)
+join connector c using (organization_id, kind);
+
+-- rejected_and_last_synced: of every organisation, each by one look into an index
+select o.organization_id,
+       (select count(*) from item i where i.organization_id = o.organization_id and i.state = 'rejected') as rejected,
+       (select i.changed_at from item i where i.organization_id = o.organization_id and i.state = 'synced'
+        order by i.changed_at desc limit 1) as last_synced_at
+from organization o;
+
+-- doubts: by organisation, what waits for a person to compare, and what is in doubt for longer than the protocol takes
+select organization_id, count(*) filter (where is_for_a_person) as for_a_person,
+       count(*) filter (where not is_for_a_person) as overdue
+from (
+    select i.organization_id, false as is_for_a_person
+    from item i
+    join lane l using (organization_id)
+    where i.state = 'sending' and l.leased_until < clock_timestamp() - interval '1 minute'
+    union all
+    select organization_id, due_at = 'infinity'
+    from item
+    where state in ('confirming', 'unknown')
+      and case state
+          when 'confirming' then reason_code = 'import_overdue'
+          else due_at = 'infinity'
+               or claimed_at < clock_timestamp() - 3 * coalesce(request_life, interval '15 minutes') - interval '10 minutes'
+          end
+) as doubtful
+group by organization_id;
