@@ -1,7 +1,7 @@
 """Every read that people see, once: the same objects for the command line, the API, the screens and health."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -14,9 +14,10 @@ from worker.adapters import Adapters
 from worker.domain.sentences import say
 from worker.domain.states import ItemState
 from worker.store import connectors, dead_letters, reading, receipts, runs, sync_log
-from worker.store.database import Connection
+from worker.store.database import Connection, Pool, acquire
 from worker.store.reading import ItemRow, WaitingRow
 from worker.store.runs import Run
+from worker.store.sync_log import EVERYTHING, LogFilter
 from worker.views import (
     ConnectorObject,
     CredentialsView,
@@ -26,11 +27,13 @@ from worker.views import (
     ItemDetail,
     ItemPage,
     ItemsFound,
+    LogEntryView,
     LogPage,
     OrganizationView,
     RejectionView,
     ReleasePreview,
     RunCountsView,
+    RunPage,
     RunView,
     StateCount,
 )
@@ -148,7 +151,9 @@ async def item_page(
 
 
 async def _newest_synced(connection: Connection, organization_id: str, after: str | None, limit: int) -> ItemPage:
-    found = await reading.list_newest_synced(connection, organization_id, _moment(after), limit + 1)
+    at, number = _moment(after)
+    before = at, _cursor(number, 0)
+    found = await reading.list_newest_synced(connection, organization_id, before, limit + 1)
     rows, more = _page(found, limit)
     following = _moment_cursor(rows[-1].changed_at, rows[-1].seq) if more else None
     return await _items(connection, organization_id, rows, following)
@@ -215,11 +220,44 @@ async def view_of_run(connection: Connection, run: Run) -> RunView:
     )
 
 
-async def log_page(connection: Connection, organization_id: str, before: str | None, limit: int) -> LogPage:
+async def run_page(connection: Connection, organization_id: str, before: str | None, limit: int) -> RunPage:
     """Newest first, before the cursor. Raises BadCursorError."""
-    entries, more = _page(await sync_log.newest(connection, organization_id, _cursor(before, 2**62), limit + 1), limit)
+    found, more = _page(await runs.newest(connection, organization_id, _run_place(before), limit + 1), limit)
+    following = _moment_cursor(found[-1].started_at, found[-1].run_id) if more else None
+    return RunPage(runs=[await view_of_run(connection, run) for run in found], next=following)
+
+
+def _run_place(cursor: str | None) -> tuple[datetime, UUID]:
+    """After all, where there is no cursor. Raises BadCursorError."""
+    at, text = _moment(cursor)
+    try:
+        return at, UUID(text) if text else UUID(int=0)
+    except ValueError:
+        raise BadCursorError(NO_CURSOR) from None
+
+
+async def log_page(
+    connection: Connection, organization_id: str, before: str | None, limit: int, where: LogFilter = EVERYTHING
+) -> LogPage:
+    """Newest first, before the cursor. Raises BadCursorError."""
+    below = _cursor(before, 2**62)
+    entries, more = _page(await sync_log.newest(connection, organization_id, below, limit + 1, where), limit)
     following = str(entries[-1].entry_no) if more else None
     return LogPage(entries=[presenting.log_entry_view(entry) for entry in entries], next=following)
+
+
+async def log_rows(
+    pool: Pool, organization_id: str, where: LogFilter, below: int = 2**62
+) -> AsyncIterator[Sequence[LogEntryView]]:
+    """All entries like that with numbers below `below`, newest first, some at a time. No connection is held in between:
+    whoever reads them may be slow, and entries never change."""
+    while True:
+        async with acquire(pool) as connection:
+            entries = await sync_log.newest(connection, organization_id, below, A_SLICE, where)
+        if not entries:
+            return
+        yield [presenting.log_entry_view(entry) for entry in entries]
+        below = entries[-1].entry_no
 
 
 async def release_preview(connection: Connection, organization_id: str) -> ReleasePreview | None:
@@ -281,17 +319,19 @@ def _cursor(text: str | None, start: int) -> int:
     return int(text)
 
 
-def _moment_cursor(at: datetime, number: int) -> str:
-    """To the microsecond."""
-    return f"{(at - EPOCH) // timedelta(microseconds=1)}-{number}"
+def _moment_cursor(at: datetime, which: object) -> str:
+    """To the microsecond, and which one of that time."""
+    return f"{(at - EPOCH) // timedelta(microseconds=1)}-{which}"
 
 
-def _moment(cursor: str | None) -> tuple[datetime, int]:
-    """The latest there is, where there is no cursor. Raises BadCursorError."""
-    microseconds, _, number = (cursor or f"{LATEST}-1").partition("-")
-    if not microseconds or not number or _cursor(microseconds, 0) > LATEST:
+def _moment(cursor: str | None) -> tuple[datetime, str]:
+    """The time, and which one of it; after all, and none, where there is no cursor. Raises BadCursorError."""
+    if not cursor:
+        return EPOCH + timedelta(microseconds=LATEST), ""
+    microseconds, _, which = cursor.partition("-")
+    if not microseconds or not which or _cursor(microseconds, 0) > LATEST:
         raise BadCursorError(NO_CURSOR)
-    return EPOCH + timedelta(microseconds=int(microseconds)), _cursor(number, 0)
+    return EPOCH + timedelta(microseconds=int(microseconds)), which
 
 
 def _page(rows: list[T], limit: int) -> tuple[list[T], bool]:

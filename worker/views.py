@@ -237,6 +237,11 @@ class RunView(View):
     counts: RunCountsView
 
 
+class RunPage(View):
+    runs: list[RunView]
+    next: str | None
+
+
 class LogEntryView(View):
     entry: int
     at: datetime
@@ -254,6 +259,16 @@ class LogEntryView(View):
 class LogPage(View):
     entries: list[LogEntryView]
     next: str | None
+
+
+class LogVerification(View):
+    """Whether the log is whole, as far as entry `verified_through` of `entries`. `checking`: it is so long that the
+    rest is verified when it is asked for again."""
+
+    state: Literal["whole", "checking", "broken"]
+    verified_through: int
+    entries: int
+    problem: Said | None
 
 
 class RejectionView(View):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from worker.domain.sentences import Sentence, say
+
 START = bytes(32)
 
 
@@ -37,10 +39,13 @@ class LinkedEntry:
 
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
-    """Where an organisation's chain ends by its head row."""
+    """Where an organisation's chain ends by its head row, or as far as it was followed."""
 
     entry_no: int
     hash: bytes
+
+
+BEGINNING = ChainEnd(0, START)
 
 
 def entry_hash(entry: LogEntry, previous: bytes) -> bytes:
@@ -61,18 +66,33 @@ def entry_hash(entry: LogEntry, previous: bytes) -> bytes:
     return hashlib.sha256(previous + text.encode()).digest()
 
 
-def first_break(entries: Iterable[LinkedEntry], end: ChainEnd) -> str | None:
-    """What is wrong with the chain, in one sentence, or None. `entries` come in the order of their numbers."""
-    number, last = 0, START
+def follow(entries: Iterable[LinkedEntry], start: ChainEnd = BEGINNING) -> ChainEnd | Sentence:
+    """Where the chain leads from `start` on, or what is wrong with it. `entries` come in the order of their numbers."""
+    number, last = start.entry_no, start.hash
     for linked in entries:
         number += 1
         if linked.entry.entry_no != number:
-            return f"Entry {number} is missing."
+            return say("Entry {number} is missing.", number=number)
         if linked.previous_hash != last:
-            return f"Entry {number} does not follow from the entry before it."
+            return say("Entry {number} does not follow from the entry before it.", number=number)
         if linked.hash != entry_hash(linked.entry, last):
-            return f"Entry {number} was changed after it was written."
+            return say("Entry {number} was changed after it was written.", number=number)
         last = linked.hash
-    if (number, last) != (end.entry_no, end.hash):
-        return f"The log ends at entry {number}, but {end.entry_no} entries were written."
-    return None
+    return ChainEnd(number, last)
+
+
+def wrong_end(reached: ChainEnd, end: ChainEnd) -> Sentence | None:
+    """What is wrong where a chain that is whole by itself does not end where its head says."""
+    if reached == end:
+        return None
+    return say(
+        "The log ends at entry {number}, but {written} entries were written.",
+        number=reached.entry_no,
+        written=end.entry_no,
+    )
+
+
+def first_break(entries: Iterable[LinkedEntry], end: ChainEnd) -> Sentence | None:
+    """What is wrong with the chain, in one sentence, or None. `entries` come in the order of their numbers."""
+    reached = follow(entries)
+    return reached if isinstance(reached, Sentence) else wrong_end(reached, end)

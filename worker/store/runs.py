@@ -98,6 +98,11 @@ async def finish(connection: Connection, run: Run, result: RunResult, left: int)
     return Run.from_row(row) if row else None
 
 
+async def newest(connection: Connection, organization_id: str, before: tuple[datetime, UUID], limit: int) -> list[Run]:
+    """Newest first; `before`: a start, and of that time an id."""
+    return [Run.from_row(row) for row in await connection.fetch(_SQL["newest_runs"], organization_id, *before, limit)]
+
+
 async def show(connection: Connection, run_id: UUID) -> Run | None:
     row = await connection.fetchrow(_SQL["show_run"], run_id)
     return Run.from_row(row) if row else None

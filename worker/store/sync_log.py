@@ -8,6 +8,7 @@ from datetime import datetime
 import asyncpg
 
 from worker.domain.log_chain import ChainEnd, LinkedEntry, LogEntry, entry_hash, first_break
+from worker.domain.sentences import Sentence, say
 from worker.store.database import Connection, fetch_one
 from worker.store.queries import load
 
@@ -26,6 +27,24 @@ class Change:
     new_state: str | None = None
     reason: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which entries; None: whatever it is. `since` is in it, `until` is not."""
+
+    changes: frozenset[str] | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def conditions(self) -> tuple[list[str] | None, str | None, datetime | None, datetime | None]:
+        """As the statements take them."""
+        return None if self.changes is None else sorted(self.changes), self.actor, self.since, self.until
+
+
+EVERYTHING = LogFilter()
 
 
 async def append(connection: Connection, organization_id: str, change: Change) -> LogEntry:
@@ -56,13 +75,13 @@ async def clock(connection: Connection) -> datetime:
     return now
 
 
-async def verify(connection: Connection, organization_id: str) -> str | None:
+async def verify(connection: Connection, organization_id: str) -> Sentence | None:
     """What is wrong with the organisation's chain, in one sentence, or None. Entries and end are of one moment."""
     rows = await connection.fetch(_SQL["chain"], organization_id)
     end_no, end_hash = rows[0]["end_no"], rows[0]["end_hash"]
     entries = [_linked(row) for row in rows if row["entry_no"] is not None]
     if end_no is None:
-        return "The log has no end on record." if entries else "There is no log of this organisation."
+        return say("The log has no end on record.") if entries else say("There is no log of this organisation.")
     return first_break(entries, ChainEnd(end_no, end_hash))
 
 
@@ -70,9 +89,38 @@ async def logged_organizations(connection: Connection) -> list[str]:
     return [row["organization_id"] for row in await connection.fetch(_SQL["logged_organizations"])]
 
 
-async def newest(connection: Connection, organization_id: str, below: int, limit: int) -> list[LogEntry]:
+async def newest(
+    connection: Connection, organization_id: str, below: int, limit: int, where: LogFilter = EVERYTHING
+) -> list[LogEntry]:
     """Newest first, with numbers below `below`."""
-    return [_entry(row) for row in await connection.fetch(_SQL["newest_entries"], organization_id, below, limit)]
+    rows = await connection.fetch(_SQL["newest_entries"], organization_id, below, *where.conditions, limit)
+    return [_entry(row) for row in rows]
+
+
+async def counted(connection: Connection, organization_id: str, where: LogFilter) -> tuple[int, int]:
+    """How many entries are like that, and the number after the newest of them."""
+    row = await fetch_one(connection, _SQL["count_entries"], organization_id, *where.conditions)
+    return row["count"], row["below"]
+
+
+async def chain_end(connection: Connection, organization_id: str) -> ChainEnd | None:
+    """Where the chain should end; None where there is no log."""
+    row = await connection.fetchrow(_SQL["chain_end"], organization_id)
+    return ChainEnd(row["entry_no"], row["hash"]) if row else None
+
+
+async def chain_part(
+    connection: Connection, organization_id: str, after: int, through: int, limit: int
+) -> list[LinkedEntry]:
+    """In their order."""
+    rows = await connection.fetch(_SQL["chain_part"], organization_id, after, through, limit)
+    return list(map(_linked, rows))
+
+
+async def link(connection: Connection, organization_id: str, entry_no: int) -> bytes | None:
+    """The hash of an entry; None where there is none."""
+    found: bytes | None = await connection.fetchval(_SQL["link"], organization_id, entry_no)
+    return found
 
 
 async def newest_of(

@@ -21,10 +21,11 @@ from worker import insights
 from worker.domain.sentences import Sentence
 from worker.domain.states import ItemState
 from worker.domain.switching import Phase
+from worker.insights import BadCursorError
 from worker.runs import request_run
 from worker.store.database import Pool, acquire, fetch_one, transaction
 from worker.suspension import suspend
-from worker.views import ItemDetail, ItemPage
+from worker.views import ItemDetail, ItemPage, RunView
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -455,3 +456,32 @@ async def test_a_staged_import_is_asked_and_what_is_known_is_not_looked_up(pool:
     assert look_up is not None
     assert look_up.what == "The import of Xledger is asked what became of R."
     assert (await _item(pool, "R-2")).look_up is None
+
+
+async def test_runs_are_listed_newest_first_page_by_page_with_what_remains_of_the_open_one(pool: Pool) -> None:
+    await set_up(pool)
+    await set_up(pool, "other")
+    await take_in(pool, approval("R-1"), approval("R-2"))
+    for _ in range(3):
+        await switch(pool, True)
+        await switch(pool, False)
+    await switch(pool, True)
+    await switch(pool, True, "other")
+    seen, before = list[RunView](), None
+    async with acquire(pool) as connection:
+        while True:
+            page = await insights.run_page(connection, "hlf", before, 2)
+            seen += page.runs
+            before = page.next
+            if before is None:
+                break
+    assert [run.state for run in seen] == ["running", "stopped", "stopped", "stopped"]
+    assert [run.counts.remaining for run in seen] == [2, 2, 2, 2]
+    assert [run.started_at for run in seen] == sorted((run.started_at for run in seen), reverse=True)
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "1-", "1-x", "1-2", "-1"])
+async def test_a_cursor_that_no_page_of_runs_gave_is_refused(pool: Pool, cursor: str) -> None:
+    async with acquire(pool) as connection:
+        with pytest.raises(BadCursorError):
+            await insights.run_page(connection, "hlf", cursor, 2)

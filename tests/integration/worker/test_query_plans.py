@@ -114,7 +114,12 @@ HOT = [
     Hot("receipts", "take_due", (4, timedelta(minutes=1)), ("receipt_due", "receipt_taken")),
     Hot("receipts", "item_receipts", (ONE, REIMBURSEMENTS[0]), ("receipt_pkey",)),
     Hot("sync_log", "newest_of", (ONE, "plain", ["credentials_replaced"]), ("sync_log_pkey",)),
-    Hot("sync_log", "newest_entries", (ONE, LAST, 101), ("sync_log_pkey",)),
+    Hot("sync_log", "newest_entries", (ONE, LAST, None, None, None, None, 101), ("sync_log_pkey",)),
+    Hot("sync_log", "newest_entries", (ONE, LAST, ["toggle_refused"], "somebody", NOW, NOW, 101), ("sync_log_pkey",)),
+    Hot("sync_log", "count_entries", (ONE, None, None, None, None), ("sync_log_pkey",)),
+    Hot("sync_log", "chain_part", (ONE, 10, 20_000, 500), ("sync_log_pkey",)),
+    Hot("sync_log", "link", (ONE, 10), ("sync_log_pkey",)),
+    Hot("runs", "newest_runs", (ONE, NOW, NOBODY, 51), ("sync_run_pkey",)),
     Hot("dead_letters", "list_dead_letters", (LAST, 101), ("dead_letter_pkey",)),
 ]
 

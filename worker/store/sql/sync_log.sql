@@ -23,6 +23,20 @@ left join sync_log_head h on h.organization_id = $1
 left join sync_log l on l.organization_id = $1
 order by l.entry_no;
 
+-- chain_part: some entries after a given one, and no further than another
+select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail,
+       previous_hash, hash
+from sync_log
+where organization_id = $1 and entry_no > $2 and entry_no <= $3
+order by entry_no
+limit $4;
+
+-- link: the hash of one entry
+select hash from sync_log where organization_id = $1 and entry_no = $2;
+
+-- chain_end: where the chain should end
+select entry_no, hash from sync_log_head where organization_id = $1;
+
 -- logged_organizations: everyone with a log, with a log's head, or set up and so in need of one
 select organization_id from sync_log_head
 union select distinct organization_id from sync_log
@@ -36,9 +50,18 @@ where organization_id = $1 and connector = $2 and change = any($3::text[])
 order by entry_no desc
 limit 1;
 
--- newest_entries: newest first, below a given number
+-- newest_entries: newest first, below a given number; each further condition is left out where it is null
 select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail
 from sync_log
 where organization_id = $1 and entry_no < $2
+  and ($3::text[] is null or change = any($3)) and ($4::text is null or actor = $4)
+  and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
 order by entry_no desc
-limit $3;
+limit $7;
+
+-- count_entries: how many that are, and the number after the newest
+select count(*) as count, coalesce(max(entry_no), 0) + 1 as below
+from sync_log
+where organization_id = $1
+  and ($2::text[] is null or change = any($2)) and ($3::text is null or actor = $3)
+  and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5);
