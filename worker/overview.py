@@ -4,11 +4,11 @@ Counting a million pending items takes half a second, which nobody who opens a p
 """
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import structlog
 
@@ -45,17 +45,9 @@ class OverviewQuery:
     limit: int = A_PAGE
 
 
-class _Place(NamedTuple):
-    """Where a row comes in the order; the cursor is the last row's."""
-
-    rank: int
-    organization_id: str
-
-    @property
-    def cursor(self) -> str:
-        return f"{self.rank}:{self.organization_id}"
-
-
+Place = tuple[int, str]
+"""Where an organisation comes in the order: its rank, and of that rank its ID. The cursor is the last row's."""
+BEFORE_ALL: Place = (-1, "")
 NOTHING = Counts()
 
 
@@ -111,16 +103,16 @@ class Overview:
         after, ranking = _place_of(query.after), self._ranking
         names, flags = await overview.names(connection), await overview.flags(connection)
         wanted = _wanted(names, flags, query)
-        places = sorted(_Place(ranking.rank(one, flags.get(one)), one) for one in wanted)
-        problems = sum(place.rank < NO_TROUBLE for place in places)
+        places = sorted((ranking.rank(one, flags.get(one)), one) for one in wanted)
+        problems = bisect_left(places, (NO_TROUBLE, ""))
         if query.only_problems:
             places = places[:problems]
-        following = [place for place in places if place > after]
-        shown = [place.organization_id for place in following[: query.limit]]
+        following = places[bisect_right(places, after) :]
+        shown = [one for _, one in following[: query.limit]]
         words = await overview.in_words(connection, [flags[one] for one in shown if one in flags])
         return OverviewPage(
             organizations=[_row(one, names[one], flags.get(one), words.get(one), ranking) for one in shown],
-            next=following[query.limit - 1].cursor if len(following) > query.limit else None,
+            next=_cursor(following[query.limit - 1]) if len(following) > query.limit else None,
             total=len(places),
             problems=problems,
             as_of=ranking.as_of,
@@ -158,13 +150,17 @@ def _wanted(names: Mapping[str, str], flags: Mapping[str, Flag], query: Overview
     return found
 
 
-def _place_of(cursor: str | None) -> _Place:
+def _cursor(place: Place) -> str:
+    return f"{place[0]}:{place[1]}"
+
+
+def _place_of(cursor: str | None) -> Place:
     if not cursor:
-        return _Place(-1, "")
+        return BEFORE_ALL
     rank, _, organization_id = cursor.partition(":")
     if not organization_id or rank not in {str(number) for number in range(NO_TROUBLE + 1)}:
         raise BadCursorError(NO_CURSOR)
-    return _Place(int(rank), organization_id)
+    return int(rank), organization_id
 
 
 def _standing(flag: Flag | None, words: Words | None, counts: Counts) -> Standing:
