@@ -117,6 +117,24 @@ async def test_a_toggle_shows_at_once_though_nothing_was_counted_since(pool: Poo
     assert (page.organizations[0].changed_by, page.organizations[0].reason) == ("admin-1", "a test")
 
 
+async def test_who_is_suspended_after_the_count_is_first_at_once_and_last_again_once_resumed(pool: Pool) -> None:
+    for name in ("a", "b"):
+        await set_up(pool, name)
+        await switch(pool, True, name)
+    held = await _counted(pool)
+    async with transaction(pool) as connection:
+        await suspend(connection, "b", "xledger", "The token expired.")
+    suspended = await _page(pool, held=held)
+    await switch(pool, True, "b")
+    resumed = await _page(pool, held=held)
+    assert [(row.organization_id, row.trouble) for row in suspended.organizations] == [
+        ("b", Trouble.SUSPENDED),
+        ("a", None),
+    ]
+    assert (suspended.problems, resumed.problems) == (1, 0)
+    assert [row.organization_id for row in resumed.organizations] == ["a", "b"]
+
+
 async def test_what_is_counted_says_as_of_when(pool: Pool) -> None:
     await set_up(pool)
     held = await _counted(pool)
