@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from worker.domain.switching import Actor, Role
 
+LONGEST_NAME = 200
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
@@ -32,3 +34,12 @@ def actor_of(claims: Mapping[str, object]) -> Actor | None:
     if Role.ORGANIZATION_ADMIN in read.roles:
         return Actor(read.sub, Role.ORGANIZATION_ADMIN, frozenset(read.organizations))
     return None
+
+
+def display_name(claims: Mapping[str, object]) -> str:
+    """For showing alone: people choose their own names, so nothing in it may be invisible or turn the text around."""
+    for claim in ("name", "preferred_username", "sub"):
+        name = claims.get(claim)
+        if isinstance(name, str) and name.strip():
+            return "".join(letter for letter in name.strip() if letter.isprintable())[:LONGEST_NAME]
+    return ""

@@ -1,30 +1,31 @@
-"""Bearer tokens of the API: JSON Web Tokens that the identity provider signed for us (RFC 9068, RFC 8725)."""
+"""Bearer tokens of the API: access tokens that the identity provider signed for us (RFC 9068, RFC 8725).
+
+An ID token is no access token: it tells a client who signed in, and any client of the provider may hold one. They are
+told apart by the audience, where SYNC_OIDC_AUDIENCE is not the client's ID, and in any case by what providers put into
+them: `typ` of the header (RFC 9068) and of the claims (Keycloak), `token_use` (Amazon Cognito), and the claims that
+only ID tokens have. `azp` is not looked at: which program carries a token does not change what its subject may do.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Protocol
 
+import structlog
 from fastapi import Request
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from worker.admin.caller import Caller, Door
-from worker.admin.claims import actor_of
+from worker.admin.claims import actor_of, display_name
 from worker.admin.problems import ProblemError
+from worker.admin.provider_http import ProviderAwayError
+from worker.admin.signatures import Signed, SigningKeys, UntrustedError, expected_claims, read_signed
 
-ALGORITHMS = ["RS256", "PS256", "ES256"]
-"""Signatures with a key pair alone: `none`, and a shared secret that might be the public key, are out."""
-LONGEST_TOKEN = 8 * 1024
-SECONDS_OF_LEEWAY = 30
+log = structlog.get_logger(__name__)
+
+LONGEST_HEADER = 8 * 1024
 SCHEME = "bearer "
-
-
-class SigningKeys(Protocol):
-    """The provider's public keys."""
-
-    async def keys(self, key_id: str | None) -> KeySet:
-        """Those known, read anew where `key_id` is not among them. Raises ProblemError 503 where none are known."""
+KINDS = frozenset({"", "jwt", "at+jwt"})
+OF_ID_TOKENS = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
+OF_OTHERS = frozenset({"events", "cnf"})
+"""Of logout tokens, and of tokens that only the holder of a key may use, which a bearer has not shown to be."""
 
 
 class BearerTokens:
@@ -32,39 +33,49 @@ class BearerTokens:
 
     def __init__(self, keys: SigningKeys, issuer: str, audience: str) -> None:
         self._keys = keys
-        self._registry = jwt.JWTClaimsRegistry(
-            leeway=SECONDS_OF_LEEWAY,
-            iss={"essential": True, "value": issuer},
-            aud={"essential": True, "value": audience},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
+        self._expected = expected_claims(issuer, audience)
 
     async def __call__(self, request: Request) -> Caller | None:
-        header = request.headers.get("authorization", "")
-        if not header:
+        headers = request.headers.getlist("authorization")
+        if not headers:
             return None
-        if not header.lower().startswith(SCHEME):
-            raise _refused()
-        claims = await self._verified(header[len(SCHEME) :].strip())
+        claims = await self._claims(_token_of(headers))
         actor = actor_of(claims)
         if actor is None:
             raise ProblemError(
                 HTTPStatus.FORBIDDEN, "no-role-here", "You have no role in this service. Ask a global administrator."
             )
-        return Caller(actor, str(claims.get("name") or actor.id), Door.BEARER)
+        return Caller(actor, display_name(claims), Door.BEARER)
 
-    async def _verified(self, token: str) -> Mapping[str, object]:
-        if len(token) > LONGEST_TOKEN:
-            raise _refused()
+    async def _claims(self, token: str) -> Mapping[str, object]:
         try:
-            token.encode("ascii")
-            keys = await self._keys.keys(None)
-            decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-            self._registry.validate(decoded.claims)
-        except (JoseError, ValueError):
+            signed = await read_signed(token, self._keys, self._expected)
+        except UntrustedError as error:
+            log.info("token_refused", why=str(error))
             raise _refused() from None
-        return decoded.claims
+        except ProviderAwayError as error:
+            log.warning("provider_away", why=str(error))
+            raise _can_not_tell() from None
+        if not is_access_token(signed):
+            log.info("token_refused", why="not an access token")
+            raise _refused()
+        return signed.claims
+
+
+def is_access_token(signed: Signed) -> bool:
+    claims = signed.claims
+    says_so = signed.kind == "at+jwt" or claims.get("typ") == "Bearer" or claims.get("token_use") == "access"
+    says_otherwise = claims.get("typ", "Bearer") != "Bearer" or claims.get("token_use", "access") != "access"
+    if signed.kind not in KINDS or says_otherwise or claims.keys() & OF_OTHERS:
+        return False
+    return says_so or not claims.keys() & OF_ID_TOKENS
+
+
+def _token_of(headers: list[str]) -> str:
+    header = headers[0]
+    if len(headers) > 1 or len(header) > LONGEST_HEADER or not header.lower().startswith(SCHEME):
+        raise _refused()
+    return header[len(SCHEME) :].strip(" ")
 
 
 def _refused() -> ProblemError:
@@ -74,4 +85,13 @@ def _refused() -> ProblemError:
         "token-refused",
         "The bearer token is not valid here. Get a new one from the identity provider and try again.",
         headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+def _can_not_tell() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "identity-provider-away",
+        "The identity provider can't be reached, so nobody can be told who you are. Try again in a moment.",
+        headers={"Retry-After": "10"},
     )
