@@ -33,6 +33,7 @@ class LoopName(StrEnum):
     ALARMS = "alarms"
     SILENT_SESSIONS = "silent_sessions"
     NOTIFICATIONS = "notifications"
+    SESSIONS = "sessions"
     AUDIT = "audit"
     OVERVIEW = "overview"
 

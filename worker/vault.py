@@ -1,4 +1,7 @@
-"""Credentials at rest: AES-256-GCM, each field bound to its organisation, connector and name."""
+"""Credentials at rest: AES-256-GCM, each field bound to its organisation, connector and name.
+
+The same keys seal what leaves this service for a while and has to come back unread and unchanged, bound to its purpose.
+"""
 
 import hashlib
 import os
@@ -10,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from worker.store.connectors import Secret
 
 _NONCE_BYTES = 12
+_KEY_ID_BYTES = 8
 
 
 class VaultError(Exception):
@@ -43,6 +47,22 @@ class Vault:
         """Raises VaultError where one can't be read."""
         return {secret.field: self._read(organization_id, kind, secret) for secret in secrets}
 
+    def seal(self, purpose: str, text: str) -> bytes:
+        """Raises VaultError where there is no key."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return bytes.fromhex(self.key_id) + nonce + self._open().encrypt(nonce, text.encode(), _sealed_for(purpose))
+
+    def unseal(self, purpose: str, sealed: bytes) -> str:
+        """Raises VaultError for whatever was not sealed for this purpose, with a key that is still known."""
+        head = _KEY_ID_BYTES + _NONCE_BYTES
+        cipher = self._ciphers.get(sealed[:_KEY_ID_BYTES].hex())
+        if cipher is None or len(sealed) < head:
+            raise VaultError(f"This {purpose} was not sealed with a key that is known here.")
+        try:
+            return cipher.decrypt(sealed[_KEY_ID_BYTES:head], sealed[head:], _sealed_for(purpose)).decode()
+        except InvalidTag:
+            raise VaultError(f"This {purpose} was changed, or sealed for something else.") from None
+
     def _read(self, organization_id: str, kind: str, secret: Secret) -> str:
         self._open()
         cipher = self._ciphers.get(secret.key_id)
@@ -72,3 +92,7 @@ def _key_id(key: bytes) -> str:
 
 def _bound_to(organization_id: str, kind: str, field: str) -> bytes:
     return f"accounting-sync\x00{organization_id}\x00{kind}\x00{field}".encode()
+
+
+def _sealed_for(purpose: str) -> bytes:
+    return f"accounting-sync sealed\x00{purpose}".encode()

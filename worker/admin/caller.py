@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Protocol
 
 from fastapi import Request
 
+from worker.admin.problems import ProblemError
 from worker.domain.switching import Actor, Role
 
 
@@ -40,5 +42,14 @@ class Caller:
 class Identify(Protocol):
     """One way to learn who asks: None where the request does not use it."""
 
-    async def __call__(self, request: Request) -> Caller | None:
+    async def __call__(self, request: Request, /) -> Caller | None:
         """Raises ProblemError 401 for what claims to be somebody and is not, 503 where that can't be told now."""
+
+
+async def identify_nobody(_request: Request, /) -> Caller | None:
+    """For where no identity provider is configured: nobody can show who they are. Raises ProblemError 503."""
+    raise ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "sign-in-not-configured",
+        "Sign-in is not configured, so nobody may do anything here. Set SYNC_OIDC_ISSUER and SYNC_OIDC_CLIENT_ID.",
+    )
