@@ -398,6 +398,7 @@ def scene_settings(database_url: str, bootstrap: str, prefix: str, erps: dict[st
         outcomes_topic=f"{prefix}outcome",
         credentials_key=SecretStr(base64.b64encode(KEY).decode()),
         erp_allowed_hosts=frozenset(allowed_host(erp) for erp in erps.values()),
+        http_port=0,
         lease_seconds=3.0,
         poll_seconds=1.0,
         log_format="console",

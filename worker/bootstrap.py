@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import entry_points
@@ -14,6 +15,15 @@ import structlog
 from connectors.contract import ConnectorFactory, Environment
 from connectors.receipt_host import ReceiptHosts
 from worker.adapters import Adapters
+from worker.admin.application import make_app
+from worker.admin.caller import identify_nobody
+from worker.admin.code_flow import Client, CodeFlow
+from worker.admin.context import AdminContext, SignIn
+from worker.admin.provider import Provider
+from worker.admin.provider_http import ProviderHttp
+from worker.admin.server import AdminServer, listen
+from worker.admin.sessions import Sessions, SessionSweeper
+from worker.admin.tokens import BearerTokens
 from worker.alarms import Alarms
 from worker.audit import Auditor, Inspection
 from worker.batch import Channel
@@ -31,11 +41,12 @@ from worker.probes import Probes
 from worker.progress import LoopName, Pulse
 from worker.receipts import ReceiptCourier
 from worker.schedule import Scheduler
-from worker.settings import Settings, WorkerRole
+from worker.settings import Settings, SettingsError, WorkerRole
 from worker.settler import Settler
 from worker.silent_sessions import SilentSessions
 from worker.store.database import DatabaseAwayError, Pool, open_pool
 from worker.store.notifications import LANE_CHANNEL, OUTBOX_CHANNEL, Callback, Notifications
+from worker.store.sessions import Lifetimes
 from worker.supervisor import Loop, Supervisor
 from worker.vault import Vault
 from worker.watchdog import BlockedLoopGuard, Watchdog
@@ -45,6 +56,7 @@ log = structlog.get_logger(__name__)
 LANES_AT_ONCE = 200
 POOL_SIZE = 16
 POLLS_PER_ALARM = 6
+SWEEP_EVERY = timedelta(minutes=1)
 ALLOCATIONS_PER_COLLECTION = 50_000
 SECONDS_BEYOND_SHUTDOWN = 10.0
 
@@ -85,7 +97,8 @@ async def run_worker(settings: Settings) -> int:
     """Runs the roles of the settings until a signal asks to stop; answers the exit status."""
     probes = Probes(settings.http_host, settings.probe_port)
     guard = BlockedLoopGuard(timedelta(seconds=settings.stall_seconds))
-    await probes.start()
+    with _port_of("SYNC_PROBE_PORT"):
+        await probes.start()
     guard.start()
     try:
         async with database(settings, patient=True) as pool:
@@ -114,6 +127,7 @@ class Worker:
         self._connecting = partial(own_connection, settings.database_url.get_secret_value())
         self._reading = partial(own_reader, partial(make_reader, settings))
         self._intake = self._make_intake() if WorkerRole.INTAKE in settings.roles else None
+        self.admin = AdminSide(settings, pool) if WorkerRole.ADMIN in settings.roles else None
         self._callbacks: dict[str, Callback] = {}
         self._loops: dict[str, Loop] = {}
         self._wire()
@@ -157,8 +171,12 @@ class Worker:
             self._loops["schedule"] = Scheduler(self._pool, self._poll, self._pulse.of(LoopName.SCHEDULE)).run
             alarm_beat = self._pulse.of(LoopName.ALARMS)
             self._loops["alarms"] = Alarms(self._pool, self._poll * POLLS_PER_ALARM, alarm_beat).run
-            sessions_beat = self._pulse.of(LoopName.SILENT_SESSIONS)
-            self._loops["silent_sessions"] = SilentSessions(self._pool, self._poll * POLLS_PER_ALARM, sessions_beat).run
+        if self.admin:
+            self._loops["admin"] = self.admin.run
+            sessions_beat = self._pulse.of(LoopName.SESSIONS)
+            self._loops["sessions"] = SessionSweeper(
+                self._pool, _lifetimes(self._settings), SWEEP_EVERY, sessions_beat
+            ).run
 
     def _make_intake(self) -> Intake:
         channels: dict[str, Channel] = {
@@ -212,6 +230,58 @@ class Worker:
         )
         self._inspections.append(OutboxInspection(self._connecting, self._reading, publisher, self._pulse))
         return publisher
+
+
+class AdminSide:
+    """The screens and the API of one process. Without an identity provider they answer, and let nobody in."""
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        """Raises SettingsError where the port is taken."""
+        with _port_of("SYNC_HTTP_PORT"):
+            listening = listen(settings.http_host, settings.http_port)
+        self.public_url = settings.public_url or f"http://{settings.http_host}:{listening.getsockname()[1]}"
+        self._provider = Provider(settings.oidc_issuer, ProviderHttp()) if settings.oidc_issuer else None
+        app = make_app(self._context(settings, pool))
+        self._server = AdminServer(app, settings.http_host, settings.http_port, listening)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        if self._provider is None:
+            log.warning("sign_in_not_configured", hint="set SYNC_OIDC_ISSUER and SYNC_OIDC_CLIENT_ID")
+        try:
+            await self._server.run(stop)
+        finally:
+            if self._provider:
+                await self._provider.close()
+
+    def _context(self, settings: Settings, pool: Pool) -> AdminContext:
+        base = AdminContext(pool, make_adapters(settings), make_vault(settings), self.public_url, [identify_nobody])
+        if self._provider is None:
+            return base
+        audience = settings.oidc_audience or settings.oidc_client_id or ""
+        bearer = BearerTokens(self._provider, self._provider.issuer, audience)
+        sign_in = self._sign_in(settings, pool, self._provider)
+        return replace(base, identify=[bearer, sign_in.sessions], sign_in=sign_in)
+
+    def _sign_in(self, settings: Settings, pool: Pool, provider: Provider) -> SignIn:
+        vault = make_vault(settings)
+        secret = settings.oidc_client_secret.get_secret_value() if settings.oidc_client_secret else None
+        client = Client(settings.oidc_client_id or "", secret, f"{self.public_url}/sign-in/callback")
+        sessions = Sessions(pool, vault, provider.issuer, _lifetimes(settings))
+        return SignIn(CodeFlow(provider, client, vault), sessions)
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(timedelta(seconds=settings.session_idle_seconds), timedelta(seconds=settings.session_seconds))
+
+
+@contextmanager
+def _port_of(setting: str) -> Iterator[None]:
+    """A port that can't be had is a wrong setting. Raises SettingsError."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise SettingsError([f"{setting}: can't listen there ({why}); choose another port or host"]) from None
 
 
 def _calm_the_collector() -> None:

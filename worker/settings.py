@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -61,6 +63,8 @@ class Settings(BaseSettings):
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
     oidc_audience: str | None = None
+    session_idle_seconds: float = Field(default=30 * 60.0, ge=60, le=24 * 3600)
+    session_seconds: float = Field(default=8 * 3600.0, ge=60, le=24 * 3600)
     erp_allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     receipt_allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     roles: Annotated[frozenset[WorkerRole], NoDecode] = frozenset(WorkerRole)
@@ -120,6 +124,32 @@ class Settings(BaseSettings):
             raise ValueError("holds something that is not 32 bytes in base64; separate keys by commas")
         return value
 
+    @field_validator(
+        "public_url", "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_audience", mode="before"
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        """As Compose and Kubernetes write what nobody has set."""
+        return None if value == "" else value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_issuer(cls, value: str | None) -> str | None:
+        """Kept to the letter: it is compared with what the provider says of itself."""
+        if value is not None and (not is_safe_address(value) or urlsplit(value).query):
+            raise ValueError("is not like https://id.example.org/realm (http is for this machine alone)")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not is_safe_address(value) or urlsplit(value).path not in ("", "/") or urlsplit(value).query:
+            raise ValueError("is not like https://sync.example.org, without a path (http is for this machine alone)")
+        usual = ":443" if value.lower().startswith("https:") else ":80"
+        return value.rstrip("/").lower().removesuffix(usual)
+
     @property
     def credentials_old_key_bytes(self) -> tuple[bytes, ...]:
         return tuple(map(_decoded, self.credentials_old_keys))
@@ -132,11 +162,59 @@ class Settings(BaseSettings):
 def read_settings(secrets_folder: Path = SECRETS_FOLDER) -> Settings:
     """Raises SettingsError with one line for each setting that is wrong or missing."""
     try:
-        return Settings(_secrets_dir=secrets_folder if secrets_folder.is_dir() else None)
+        settings = Settings(_secrets_dir=secrets_folder if secrets_folder.is_dir() else None)
     except ValidationError as error:
         raise SettingsError(
             [_line(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
         ) from None
+    contradictions = list(_contradictions(settings))
+    if contradictions:
+        raise SettingsError(contradictions)
+    return settings
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What is right by itself and can't work together."""
+    if settings.oidc_issuer and not settings.oidc_client_id:
+        yield "SYNC_OIDC_CLIENT_ID: is missing; sign-in with SYNC_OIDC_ISSUER needs it"
+    if not settings.oidc_issuer and any((settings.oidc_client_id, settings.oidc_client_secret, settings.oidc_audience)):
+        yield "SYNC_OIDC_ISSUER: is missing; the other SYNC_OIDC settings mean nothing without it"
+    if settings.oidc_issuer and WorkerRole.ADMIN in settings.roles:
+        yield from _missing_for_sign_in(settings)
+    if settings.session_idle_seconds > settings.session_seconds:
+        yield "SYNC_SESSION_IDLE_SECONDS: is longer than SYNC_SESSION_SECONDS, which ends every session"
+
+
+def _missing_for_sign_in(settings: Settings) -> Iterator[str]:
+    if settings.credentials_key is None:
+        yield "SYNC_CREDENTIALS_KEY: is missing; sign-ins are sealed with it; make one with: openssl rand -base64 32"
+    if settings.public_url is None and not is_this_machine(settings.http_host):
+        yield "SYNC_PUBLIC_URL: is missing; say what browsers know this service as, like https://sync.example.org"
+
+
+def is_safe_address(url: str) -> bool:
+    """https, or http to this machine, without a user, a password or a fragment."""
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0 or "@" in parts.netloc or "#" in url or not _is_plain(url):
+            return False
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname))
+
+
+def is_this_machine(host: str) -> bool:
+    """By its name or its address alone: names that are looked up may lead anywhere."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_plain(url: str) -> bool:
+    return url.isascii() and url.isprintable() and " " not in url and "\\" not in url
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

@@ -132,9 +132,95 @@ def test_an_unknown_role_is_refused_with_those_there_are(monkeypatch: pytest.Mon
 def test_secrets_never_show_in_a_printed_settings_object(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNC_CREDENTIALS_KEY", KEY)
     monkeypatch.setenv("SYNC_KAFKA_SASL_PASSWORD", "k4fka")
+    monkeypatch.setenv("SYNC_OIDC_ISSUER", "https://id.example")
+    monkeypatch.setenv("SYNC_OIDC_CLIENT_ID", "client")
     monkeypatch.setenv("SYNC_OIDC_CLIENT_SECRET", "0idc")
     shown = repr(read_settings()) + str(read_settings()) + read_settings().model_dump_json()
     assert not any(secret in shown for secret in (KEY, "p4ssw0rd", "k4fka", "0idc"))
+
+
+SIGN_IN = {"OIDC_ISSUER": "https://id.example/realm", "OIDC_CLIENT_ID": "client", "CREDENTIALS_KEY": KEY}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"OIDC_CLIENT_ID": ""}, "SYNC_OIDC_CLIENT_ID: is missing; sign-in with SYNC_OIDC_ISSUER needs it"),
+        ({"OIDC_ISSUER": ""}, "SYNC_OIDC_ISSUER: is missing; the other SYNC_OIDC settings mean nothing without it"),
+        (
+            {"CREDENTIALS_KEY": None},
+            "SYNC_CREDENTIALS_KEY: is missing; sign-ins are sealed with it; make one with: openssl rand -base64 32",
+        ),
+        (
+            {"HTTP_HOST": "0.0.0.0"},  # noqa: S104  # as containers do
+            "SYNC_PUBLIC_URL: is missing; say what browsers know this service as, like https://sync.example.org",
+        ),
+        (
+            {"SESSION_SECONDS": "600"},
+            "SYNC_SESSION_IDLE_SECONDS: is longer than SYNC_SESSION_SECONDS, which ends every session",
+        ),
+    ],
+)
+def test_what_can_not_work_together_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], line: str
+) -> None:
+    for name, value in {**SIGN_IN, **changes}.items():
+        if value is not None:
+            monkeypatch.setenv(f"SYNC_{name}", value)
+    assert _lines() == [line]
+
+
+def test_a_process_without_the_screens_needs_nothing_for_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**SIGN_IN, "ROLES": "dispatch", "HTTP_HOST": "0.0.0.0"}.items():  # noqa: S104
+        monkeypatch.setenv(f"SYNC_{name}", value)
+    monkeypatch.delenv("SYNC_CREDENTIALS_KEY")
+    assert read_settings().oidc_issuer == "https://id.example/realm"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://id.example",
+        "http://127.0.0.1.id.example",
+        "http://localhost@id.example",
+        "https://user:p4ss@id.example",
+        "https://id.example/#realm",
+        "https://id.example?realm=x",
+        "https://id.example\\@evil.example",
+        "https://",
+        "id.example",
+        "ftp://127.0.0.1",
+        "https://id.example:0",
+        "https://id.example:p4ss",
+    ],
+)
+def test_an_issuer_that_is_not_safe_to_ask_is_refused(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    for name, value in {**SIGN_IN, "OIDC_ISSUER": issuer}.items():
+        monkeypatch.setenv(f"SYNC_{name}", value)
+    [line] = _lines()
+    assert line.startswith("SYNC_OIDC_ISSUER: is not like https://id.example.org/realm")
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:9400", "http://localhost:9400/", "http://[::1]:9400"])
+def test_an_issuer_on_this_machine_may_speak_http(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    for name, value in {**SIGN_IN, "OIDC_ISSUER": issuer}.items():
+        monkeypatch.setenv(f"SYNC_{name}", value)
+    assert read_settings().oidc_issuer == issuer
+
+
+@pytest.mark.parametrize(
+    "url", ["http://sync.example", "https://sync.example/app", "https://sync.example?x", "sync.example"]
+)
+def test_a_public_address_is_an_origin(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SYNC_PUBLIC_URL", url)
+    [line] = _lines()
+    assert line.startswith("SYNC_PUBLIC_URL: is not like https://sync.example.org, without a path")
+
+
+@pytest.mark.parametrize("url", ["https://Sync.Example/", "https://sync.example:443", "https://sync.example"])
+def test_a_public_address_is_written_as_browsers_write_origins(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SYNC_PUBLIC_URL", url)
+    assert read_settings().public_url == "https://sync.example"
 
 
 @pytest.mark.parametrize(
