@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from deploy.local.choice import MissingError
+from deploy.local.identity.people import PEOPLE
 from deploy.local.processes import ServiceError
 from deploy.local.sample import evidence
 from deploy.local.sample.command_line import PROGRAM
@@ -115,6 +116,9 @@ async def _stay(stack: Stack) -> None:
 
 def _say_where_to_look(stack: Stack) -> None:
     places = [
+        ("screens", f"{stack.screens_url}/  API: {stack.screens_url}/api/v1"),
+        ("sign in as", f"{', '.join(PEOPLE)} (no password)"),
+        ("identity provider", stack.identity.issuer),
         ("database", f"psql {stack.database_url}"),
         ("broker", stack.services.bootstrap_servers),
         ("worker", f"{stack.probe_url}/readyz  {stack.probe_url}/metrics"),

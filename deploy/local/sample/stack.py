@@ -1,8 +1,4 @@
-"""Everything of `make run`, started in order and ended in order: services, ERPs, the worker.
-
-The identity provider and the screens belong in `running_stack`, between the ERPs and the worker: their
-addresses are settings of the worker (`SYNC_OIDC_…`, `SYNC_HTTP_PORT`).
-"""
+"""Everything of `make run`, started in order and ended in order: services, ERPs, identity provider, the worker."""
 
 import asyncio
 import base64
@@ -21,6 +17,7 @@ import aiohttp
 from deploy.local.choice import Source
 from deploy.local.configurations import allowed_host
 from deploy.local.database import create_database, drop_database
+from deploy.local.identity.client import IdentityProcess
 from deploy.local.processes import Process, Program, ServiceError, free_port
 from deploy.local.sample.command_line import PROGRAM, CommandLine
 from deploy.local.sandboxes.client import Erp, SandboxProcess
@@ -65,6 +62,7 @@ class Stack:
     database_url: str
     topics: Topics
     erps: Mapping[Erp, SandboxProcess]
+    identity: IdentityProcess
     settings: Mapping[str, str]
     worker: Process
     command_line: CommandLine
@@ -72,6 +70,10 @@ class Stack:
     @property
     def probe_url(self) -> str:
         return f"http://127.0.0.1:{self.settings['SYNC_PROBE_PORT']}"
+
+    @property
+    def screens_url(self) -> str:
+        return self.settings["SYNC_PUBLIC_URL"]
 
     @property
     def folder(self) -> Path:
@@ -94,12 +96,14 @@ async def running_stack(tell: Tell, environ: Mapping[str, str] = os.environ) -> 
             await stack.enter_async_context(_topics_of_our_own(services.bootstrap_servers, topics))
         database_url = await stack.enter_async_context(_database(services))
         erps = {erp: await stack.enter_async_context(_sandbox(erp, services.folder.path)) for erp in ERPS}
-        settings = _settings(services, database_url, topics, erps)
+        http_port = free_port()
+        identity = await IdentityProcess.start(services.folder, _public_url(http_port))
+        settings = _settings(services, database_url, topics, erps) | _screens(http_port, identity)
         environment = {name: value for name, value in environ.items() if not name.startswith("SYNC_")} | settings
         command_line = CommandLine(environment, services.folder.path)
         tell(await command_line.done("migrate", "up"))
         worker = await stack.enter_async_context(_worker(services, environment))
-        whole = Stack(services, database_url, topics, erps, settings, worker, command_line)
+        whole = Stack(services, database_url, topics, erps, identity, settings, worker, command_line)
         _write_environment(whole.environment_file, settings)
         await _until_ready(whole)
         tell(f"Worker: ready at {whole.probe_url}.")
@@ -166,9 +170,16 @@ def _settings(
         "SYNC_CREDENTIALS_KEY": base64.b64encode(secrets.token_bytes(CREDENTIALS_KEY_BYTES)).decode(),
         "SYNC_ERP_ALLOWED_HOSTS": ",".join(allowed_host(erp) for erp in erps.values()),
         "SYNC_PROBE_PORT": str(free_port()),
-        "SYNC_HTTP_PORT": str(free_port()),
         "SYNC_LOG_FORMAT": "json",
     }
+
+
+def _screens(http_port: int, identity: IdentityProcess) -> dict[str, str]:
+    return {"SYNC_HTTP_PORT": str(http_port), "SYNC_PUBLIC_URL": _public_url(http_port), **identity.settings}
+
+
+def _public_url(http_port: int) -> str:
+    return f"http://127.0.0.1:{http_port}"
 
 
 @asynccontextmanager
