@@ -12,9 +12,12 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.local.choice import MissingError
 from deploy.local.database import create_database, drop_database
+from deploy.local.identity.client import IdentityProcess
+from deploy.local.processes import free_port
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
 from deploy.local.topics import admin, create_topics
+from tests.people import Browser, Service, running_service
 from tests.scene import Scene, scene_settings
 from worker.store.database import Pool, open_pool
 from worker.store.migrate import migrate
@@ -130,3 +133,29 @@ async def scene(
     if services.broker.cluster is None:  # somebody's own broker is left as it was
         async with admin(services.bootstrap_servers) as client:
             await client.delete_topics([topic for topic in await client.list_topics() if topic.startswith(prefix)])
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def identity_process(services: Services) -> IdentityProcess:
+    """It knows the service by an address that one test after the other has."""
+    return await IdentityProcess.start(services.folder, f"http://127.0.0.1:{free_port()}")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def identity(identity_process: IdentityProcess) -> AsyncIterator[IdentityProcess]:
+    yield identity_process
+    await identity_process.behave()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def service(database_url: str, pool: Pool, identity: IdentityProcess) -> AsyncIterator[Service]:
+    """The screens and the API, with people who may sign in."""
+    settings = scene_settings(database_url, "localhost:1", f"t{RUN}-", {})
+    async with running_service(settings, pool, identity) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(service: Service) -> AsyncIterator[Browser]:
+    async with service.browser() as opened:
+        yield opened

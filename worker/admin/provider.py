@@ -1,5 +1,6 @@
 """The identity provider: what it says of itself (OpenID Connect Discovery) and the keys it signs with."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Annotated
 
@@ -93,10 +94,11 @@ def _read_key(listed: object) -> Key | None:
     """None for what does not sign tokens, and for what can't be trusted: a shared secret, a short RSA key."""
     if not isinstance(listed, Mapping) or listed.get("use", "sig") != "sig":
         return None
-    kinds: Mapping[object, type[RSAKey | ECKey]] = {"RSA": RSAKey, "EC": ECKey}
-    kind = kinds.get(listed.get("kty"))
+    kinds: Mapping[str, type[RSAKey | ECKey]] = {"RSA": RSAKey, "EC": ECKey}
+    kind = kinds.get(str(listed.get("kty")))
     try:
-        key = kind.import_key(dict(listed)) if kind else None
+        with warnings.catch_warnings(action="ignore"):  # of a short key, which is left out
+            key = kind.import_key(dict(listed)) if kind else None
         return None if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA_BITS else key
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None

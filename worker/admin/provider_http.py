@@ -36,6 +36,8 @@ class ProviderHttp:
             verify=ssl.create_default_context(),
             timeout=httpx2.Timeout(SECONDS_ALTOGETHER, connect=SECONDS_TO_CONNECT),
             limits=httpx2.Limits(max_connections=10, keepalive_expiry=30),
+            # Nothing is unpacked, so that a small answer can't become a large one.
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             follow_redirects=False,
             trust_env=False,
         )
@@ -47,7 +49,7 @@ class ProviderHttp:
         """Raises ProviderAwayError."""
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         async with _translated():
-            request = self._client.build_request("GET", url, headers={"Accept": "application/json", **headers})
+            request = self._client.build_request("GET", url, headers=headers)
             answer = await self._send(request)
         if answer.status != HTTPStatus.OK:
             raise ProviderAwayError(f"it answered {answer.status}")
@@ -56,7 +58,7 @@ class ProviderHttp:
     async def post(self, url: str, form: Mapping[str, str], authorization: httpx2.BasicAuth | None) -> Answer:
         """Answers also what the provider refused (4xx). Raises ProviderAwayError."""
         async with _translated():
-            request = self._client.build_request("POST", url, data=dict(form), headers={"Accept": "application/json"})
+            request = self._client.build_request("POST", url, data=dict(form))
             answer = await self._send(request, authorization)
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise ProviderAwayError(f"it answered {answer.status}")
@@ -74,7 +76,7 @@ class ProviderHttp:
 
 async def _bounded(response: httpx2.Response) -> bytes:
     body = b""
-    async for piece in response.aiter_bytes():
+    async for piece in response.aiter_raw():
         body += piece
         if len(body) > LARGEST_ANSWER:
             raise ProviderAwayError("its answer is too large")

@@ -1,5 +1,6 @@
 """The local identity provider from the outside: starts it, and tells its control port what to do."""
 
+import json
 import secrets
 import sys
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ _REPOSITORY = Path(__file__).resolve().parents[3]
 class IdentityProcess:
     """`settings` are those of the service whose people sign in here."""
 
-    def __init__(self, process: Process, port: int, control_port: int, client_secret: str) -> None:
+    def __init__(self, process: Process, port: int, control_port: int, client_secret: str, public_url: str) -> None:
+        self.public_url = public_url
         self._process = process
         self._control = f"http://127.0.0.1:{control_port}"
         self.issuer = f"http://127.0.0.1:{port}"
@@ -49,7 +51,7 @@ class IdentityProcess:
             )
         )
         await process.line("identity provider ready", timeout=SECONDS_TO_START)
-        return cls(process, port, control_port, client_secret)
+        return cls(process, port, control_port, client_secret, public_url)
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -71,9 +73,10 @@ class IdentityProcess:
         """A new key signs, and the old one is not published any more."""
         await self._post("/rotate", {})
 
-    async def sign(self, claims: Mapping[str, object], header: Mapping[str, object] | None = None) -> str:
-        """A token with the provider's own signature, whatever it says."""
-        answer = await self._post("/sign", {"claims": dict(claims), "header": dict(header or {})})
+    async def sign(self, payload: Mapping[str, object] | str, header: Mapping[str, object] | None = None) -> str:
+        """A token with the provider's own signature, whatever it says. `header` goes over the usual one."""
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        answer = await self._post("/sign", {"payload": text, "header": dict(header or {})})
         token: str = answer["token"]
         return token
 
@@ -85,9 +88,9 @@ class IdentityProcess:
 
     async def access_token(self, person: str) -> str:
         """As a program gets it: by client credentials."""
-        form = {"grant_type": "client_credentials", "person": person}
-        own = aiohttp.BasicAuth(CLIENT_ID, self.client_secret)
-        async with aiohttp.ClientSession() as http, http.post(f"{self.issuer}/token", data=form, auth=own) as answer:
+        own = {"client_id": CLIENT_ID, "client_secret": self.client_secret}
+        form = {"grant_type": "client_credentials", "person": person, **own}
+        async with aiohttp.ClientSession() as http, http.post(f"{self.issuer}/token", data=form) as answer:
             answer.raise_for_status()
             token: str = (await answer.json())["access_token"]
         return token

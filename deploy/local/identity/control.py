@@ -1,5 +1,5 @@
 """The control port: what tests tell the provider. `POST /behaviour` takes a whole Behaviour, `POST /rotate` makes a new
-key, `POST /sign` signs `{"claims": …, "header": …}` with it, `GET /visits` counts requests by path."""
+key, `POST /sign` signs `{"payload": "…", "header": …}` with it, `GET /visits` counts requests by path."""
 
 from aiohttp import web
 
@@ -28,7 +28,7 @@ class Control:
 
     async def _sign(self, request: web.Request) -> web.Response:
         asked = await request.json()
-        return web.json_response({"token": self._state.key.sign(asked["claims"], asked.get("header"))})
+        return web.json_response({"token": self._state.key.sign_text(asked["payload"], asked["header"])})
 
     async def _visits(self, _request: web.Request) -> web.Response:
         return web.json_response(self._state.visits)
