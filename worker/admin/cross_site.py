@@ -3,6 +3,9 @@
 Browsers say where a request comes from: `Sec-Fetch-Site` wherever the connection counts as safe, `Origin` with every
 request that may change something. What says neither was not sent by a browser of today, and has no session to bring.
 A request with a bearer token is of a program that put it there: browsers never add one by themselves.
+
+What comes from elsewhere is refused also where it brings no session, since browsers keep Lax cookies back from such
+requests and take cookies from the answers all the same: a sign-out would still delete the one that they kept.
 """
 
 from http import HTTPStatus
@@ -35,16 +38,17 @@ class CrossSiteGuard:
 
 
 def is_from_elsewhere(method: str, headers: Headers, origin: str) -> bool:
-    """Whether it would change something in the name of a session that another site can't have.
+    """Whether another site may have made a browser send what would change something.
 
     `Sec-Fetch-Site: none` is no page of ours but a person's own doing, which is no form: then the origin decides.
     """
-    if method in SAFE_METHODS or "authorization" in headers or not _brings_a_session(headers):
+    if method in SAFE_METHODS or "authorization" in headers:
         return False
     site = headers.get("sec-fetch-site", "none")
-    if site == "none":
-        return headers.getlist("origin") != [origin]
-    return site != "same-origin"
+    if site != "none":
+        return site != "same-origin"
+    origins = headers.getlist("origin")
+    return origins != [origin] if origins else _brings_a_session(headers)
 
 
 def _brings_a_session(headers: Headers) -> bool:

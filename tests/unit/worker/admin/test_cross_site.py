@@ -58,10 +58,17 @@ def test_looking_is_free(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", UNSAFE)
-def test_a_token_is_put_there_by_a_program_and_no_session_has_nothing_to_lose(method: str) -> None:
+def test_a_token_is_put_there_by_a_program(method: str) -> None:
     assert not _asked(method, authorization="Bearer x", cookie=SESSION, sec_fetch_site="cross-site")
-    assert not _asked(method, sec_fetch_site="cross-site")
-    assert not _asked(method, cookie="other=1", sec_fetch_site="cross-site")
+
+
+@pytest.mark.parametrize("method", UNSAFE)
+def test_without_a_session_a_browser_is_still_told_apart_from_a_program(method: str) -> None:
+    assert not _asked(method)
+    assert not _asked(method, cookie="other=1", origin=OURS)
+    assert _asked(method, sec_fetch_site="cross-site")
+    assert _asked(method, sec_fetch_site="same-site", origin=OURS)
+    assert _asked(method, origin="https://evil.example")
 
 
 def test_two_origins_are_none() -> None:
