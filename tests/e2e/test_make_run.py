@@ -6,6 +6,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import httpx2
+
 from deploy.local.run import SAMPLE
 from deploy.local.sample.command_line import PROGRAM
 from tests.e2e.a_run import EMBEDDED, a_run
@@ -61,6 +63,8 @@ def test_run_on_embedded_services_stays_until_ctrl_c_and_then_leaves_nothing() -
         left = run.what_it_has()
         assert left.folder.stat().st_mode & 0o044 == 0
         assert _organizations(left.folder / "environment") == {"hlf", "blindeforbundet"}
+        assert "admin-global, admin-hlf," in run.cells_of("sign in as")[1]
+        _sign_in_is_offered(run.cells_of("screens")[1])
         run.process.send_signal(signal.SIGINT)
         assert run.to_the_end() == 130
         assert run.said[-1] == "Stopped."
@@ -89,6 +93,14 @@ def test_a_sample_that_cannot_be_read_is_told_before_anything_starts(tmp_path: P
     with a_run("--once", "--sample", str(tmp_path)) as run:
         assert run.to_the_end() == 1
     assert run.text.startswith(f"The sample in {tmp_path} can't be read")
+
+
+def _sign_in_is_offered(screens: str) -> None:
+    """By the worker, and by the identity provider that it sends people to."""
+    with httpx2.Client(follow_redirects=True, trust_env=False) as http:
+        page = http.get(f"{screens}sign-in")
+    assert page.status_code == 200, page.text
+    assert "For local use only" in page.text
 
 
 def _organizations(environment: Path) -> set[str]:

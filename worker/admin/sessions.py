@@ -49,7 +49,7 @@ class Sessions:
         try:
             found = await self._find(_hash(session_id), is_seen=LIVE not in request.headers)
         except DatabaseAwayError:
-            raise _can_not_tell() from None
+            raise database_away() from None
         return Caller(found.actor, found.name, Door.SESSION) if found else None
 
     async def begin(self, actor: Actor, name: str, id_token: str) -> str:
@@ -110,10 +110,10 @@ def _hash(session_id: str) -> bytes:
     return hashlib.sha256(session_id.encode()).digest()
 
 
-def _can_not_tell() -> ProblemError:
+def database_away() -> ProblemError:
     return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "database-away",
-        "The database can't be reached, so nobody can be told who you are. Try again in a moment.",
+        "The database can't be reached, so nothing was done. Try again in a moment.",
         headers={"Retry-After": "5"},
     )

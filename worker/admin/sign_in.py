@@ -19,6 +19,7 @@ from worker.admin.code_flow import SECONDS_TO_COME_BACK, Arrival, SignInError, W
 from worker.admin.context import AdminContext, SignIn
 from worker.admin.cookies import SESSION, SIGN_IN, give, take_back
 from worker.admin.local_paths import local_path
+from worker.admin.sessions import database_away
 from worker.domain.switching import Actor
 from worker.store.database import DatabaseAwayError
 
@@ -134,10 +135,13 @@ async def _begin(sign_in: SignIn, former: str | None, actor: Actor, arrival: Arr
 
 
 async def _end(context: AdminContext, session_id: str | None) -> str | None:
-    """Raises DatabaseAwayError: nobody is told that they are signed out while they are not."""
+    """Raises ProblemError 503: nobody is told that they are signed out while they are not."""
     if context.sign_in is None:
         return None
-    id_token = await context.sign_in.sessions.end(session_id)
+    try:
+        id_token = await context.sign_in.sessions.end(session_id)
+    except DatabaseAwayError:
+        raise database_away() from None
     return await context.sign_in.flow.departure_for_good(id_token, context.public_url + "/signed-out")
 
 

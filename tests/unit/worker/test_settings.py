@@ -4,7 +4,9 @@ import base64
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from tests.e2e.worker_process import environment_of
 from worker.settings import Settings, SettingsError, WorkerRole, read_settings
 
 DATABASE = "postgresql://sync:p4ssw0rd@localhost/sync"
@@ -68,6 +70,27 @@ def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch
     assert settings.roles == {WorkerRole.INTAKE, WorkerRole.DISPATCH}
     assert settings.credentials_key_bytes == bytes(range(32))
     assert settings.log_format == "console"
+
+
+def test_what_the_tests_give_a_worker_process_is_read_as_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(
+        database_url=SecretStr(DATABASE),
+        kafka_ca_file=Path("/ca.pem"),
+        credentials_key=SecretStr(KEY),
+        credentials_old_keys=(SecretStr(KEY), SecretStr(KEY)),
+        public_url="https://sync.example",
+        oidc_issuer="https://id.example",
+        oidc_client_id="client",
+        oidc_client_secret=SecretStr("secret"),
+        session_idle_seconds=90.5,
+        erp_allowed_hosts=frozenset({"127.0.0.1:8443", "erp.example:443"}),
+        roles=frozenset({WorkerRole.ADMIN, WorkerRole.INTAKE}),
+        http_port=0,
+        log_format="console",
+    )
+    for name, value in environment_of(settings).items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == settings
 
 
 def test_a_setting_may_stand_in_a_dotenv_file_and_the_environment_wins(

@@ -88,3 +88,39 @@ def test_a_key_of_yesterday_reads_and_todays_writes() -> None:
 def test_an_old_key_alone_does_not_encrypt() -> None:
     with pytest.raises(VaultError, match="SYNC_CREDENTIALS_KEY is not set"):
         Vault(None, [KEY]).lock("hlf", "xledger", {"token": "t0ken"})
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_what_was_sealed_comes_back_as_it_was(text: str) -> None:
+    assert VAULT.unseal("sign-in", VAULT.seal("sign-in", text)) == text
+
+
+def test_what_was_sealed_is_good_for_its_purpose_alone() -> None:
+    with pytest.raises(VaultError, match="sealed for something else"):
+        VAULT.unseal("ID token", VAULT.seal("sign-in", "text"))
+
+
+@pytest.mark.parametrize("place", range(0, 40, 3))
+def test_whatever_was_changed_in_what_was_sealed_is_refused(place: int) -> None:
+    sealed = bytearray(VAULT.seal("sign-in", "text"))
+    sealed[place % len(sealed)] ^= 1
+    with pytest.raises(VaultError):
+        VAULT.unseal("sign-in", bytes(sealed))
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 19, 20, 30])
+def test_a_part_of_what_was_sealed_is_refused(length: int) -> None:
+    with pytest.raises(VaultError):
+        VAULT.unseal("sign-in", VAULT.seal("sign-in", "text")[:length])
+
+
+def test_what_was_sealed_with_an_old_key_is_read_and_with_a_strangers_is_not() -> None:
+    new = Vault(bytes(32), [KEY])
+    assert new.unseal("sign-in", VAULT.seal("sign-in", "text")) == "text"
+    with pytest.raises(VaultError, match="not sealed with a key that is known here"):
+        VAULT.unseal("sign-in", new.seal("sign-in", "text"))
+
+
+def test_nothing_is_sealed_without_a_key() -> None:
+    with pytest.raises(VaultError, match="SYNC_CREDENTIALS_KEY is not set"):
+        Vault(None).seal("sign-in", "text")

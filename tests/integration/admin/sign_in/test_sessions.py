@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from deploy.local.identity.client import IdentityProcess
 from tests.people import Browser, Service, running_service
-from tests.scene import PATIENCE
+from tests.scene import PATIENCE, scene_settings
 from worker.admin.sessions import SessionSweeper
-from worker.store.database import acquire
+from worker.store.database import acquire, open_pool
 from worker.store.sessions import Lifetimes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -144,3 +145,20 @@ async def test_a_token_decides_where_there_is_a_session_too(service: Service, br
     assert (await browser.get(address, Authorization=f"Bearer {token}")).status_code == 403
     for other in ("Bearer forged", "Basic YTpi", ""):
         assert (await browser.get(address, Authorization=other)).status_code == 401
+
+
+async def test_while_the_database_is_away_nobody_is_signed_in_or_told_that_they_are_out(
+    database_url: str, identity: IdentityProcess
+) -> None:
+    lost = await open_pool(database_url)
+    settings = scene_settings(database_url, "localhost:1", "t-", {})
+    async with running_service(settings, lost, identity) as service, service.browser() as browser:
+        await browser.sign_in("admin-hlf")
+        back = await browser.choose("admin-hlf")
+        lost.terminate()
+        asked = await browser.get("/api/v1/organizations/not-mine/connector")
+        out = await browser.post("/sign-out")
+        assert (asked.status_code, asked.json()["type"]) == (503, "/problems/database-away")
+        assert (out.status_code, out.json()["type"]) == (503, "/problems/database-away")
+        assert browser.session_id
+        assert (await browser.get(back)).status_code == 503
