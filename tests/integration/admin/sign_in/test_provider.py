@@ -76,6 +76,18 @@ async def test_one_reading_serves_all_who_ask_for_it(identity: IdentityProcess, 
     assert await asked(identity) == before + 1
 
 
+async def test_one_reading_serves_all_who_ask_for_the_same_new_key_however_short_the_pause(
+    identity: IdentityProcess, clock: Clock
+) -> None:
+    hasty = Provider(identity.issuer, ProviderHttp(), Pace(pause=0.0), clock)
+    await hasty.keys(None)
+    await identity.rotate()
+    new, before = await key_id(identity), await asked(identity)
+    assert all(await asyncio.gather(*[knows(hasty, new) for _ in range(30)]))
+    assert await asked(identity) == before + 1
+    await hasty.close()
+
+
 async def test_whoever_makes_names_of_keys_up_can_not_make_us_ask_all_the_time(
     identity: IdentityProcess, provider: Provider, clock: Clock
 ) -> None:
@@ -175,18 +187,25 @@ async def test_nobody_is_let_in_while_the_provider_was_never_reached_and_a_momen
     assert (await browser.get(address, **bearer)).status_code == 403
 
 
-Answer = Callable[[], web.StreamResponse]
+Answer = Callable[[str], web.StreamResponse]
+"""To an issuer that asks for what it says of itself."""
+
+
+def good(issuer: str, **more: object) -> dict[str, object]:
+    endpoints = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{issuer}/any")
+    return {"issuer": issuer, **endpoints, **more}
+
 
 ODD: dict[str, Answer] = {
-    "a redirect": lambda: web.HTTPFound("https://evil.example"),
-    "an error": lambda: web.json_response({}, status=500),
-    "nothing": lambda: web.json_response({}, status=404),
-    "a page": lambda: web.Response(text="<html>Log in to the WLAN</html>", content_type="text/html"),
-    "a list": lambda: web.json_response([]),
-    "too much": lambda: web.json_response({"issuer": "x" * LARGEST_ANSWER}),
-    "too much, packed": lambda: _packed(web.json_response({"issuer": "x" * 50 * LARGEST_ANSWER})),
-    "too deep": lambda: web.Response(text="[" * 100_000, content_type="application/json"),
-    "no UTF-8": lambda: web.Response(body=b'{"issuer": "\xff"}', content_type="application/json"),
+    "a redirect to what is right": lambda issuer: web.HTTPFound(f"{issuer}/right"),
+    "what is right, as an error": lambda issuer: web.json_response(good(issuer), status=500),
+    "what is right, as nothing": lambda issuer: web.json_response(good(issuer), status=404),
+    "a page": lambda _: web.Response(text="<html>Log in to the WLAN</html>", content_type="text/html"),
+    "a list": lambda issuer: web.json_response([good(issuer)]),
+    "too much": lambda issuer: web.json_response(good(issuer, x="x" * LARGEST_ANSWER)),
+    "too much, packed": lambda issuer: _packed(web.json_response(good(issuer, x="x" * 50 * LARGEST_ANSWER))),
+    "too deep": lambda _: web.Response(text="[" * 100_000, content_type="application/json"),
+    "no UTF-8": lambda _: web.Response(body=b'{"issuer": "\xff"}', content_type="application/json"),
 }
 
 
@@ -197,8 +216,9 @@ def _packed(response: web.Response) -> web.Response:
 
 @asynccontextmanager
 async def odd_provider(answer: Answer) -> AsyncIterator[str]:
-    async def handle(_request: web.Request) -> web.StreamResponse:
-        response = answer()
+    async def handle(request: web.Request) -> web.StreamResponse:
+        issuer = f"http://{request.host}"
+        response = answer(issuer) if request.path != "/right" else web.json_response(good(issuer))
         if isinstance(response, web.HTTPException):
             raise response
         return response
@@ -214,6 +234,13 @@ async def odd_provider(answer: Answer) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+async def test_a_plain_answer_is_believed(clock: Clock) -> None:
+    async with odd_provider(lambda issuer: web.json_response(good(issuer))) as issuer:
+        provider = Provider(issuer, ProviderHttp(), clock=clock)
+        assert (await provider.metadata()).issuer == issuer
+        await provider.close()
+
+
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD.keys())
 async def test_an_odd_answer_is_as_good_as_none(answer: Answer, clock: Clock) -> None:
     async with odd_provider(answer) as issuer:
@@ -224,7 +251,7 @@ async def test_an_odd_answer_is_as_good_as_none(answer: Answer, clock: Clock) ->
 
 
 async def test_keys_that_should_not_sign_tokens_are_left_out(clock: Clock) -> None:
-    good = [
+    usable = [
         RSAKey.generate_key(2048, auto_kid=True, private=False).as_dict(private=False),
         ECKey.generate_key("P-256", {"use": "sig"}, auto_kid=True, private=False).as_dict(private=False),
     ]
@@ -241,13 +268,11 @@ async def test_keys_that_should_not_sign_tokens_are_left_out(clock: Clock) -> No
         None,
     ]
 
-    async with odd_provider(lambda: web.json_response(told)) as issuer:
-        endpoints = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{issuer}/any")
-        told = {"issuer": issuer, **endpoints, "keys": [*bad, *good]}
+    async with odd_provider(lambda issuer: web.json_response(good(issuer, keys=[*bad, *usable]))) as issuer:
         provider = Provider(issuer, ProviderHttp(), clock=clock)
         found = [key.kid for key in await provider.keys(None)]
         await provider.close()
-    assert found == [key["kid"] for key in good]
+    assert found == [key["kid"] for key in usable]
 
 
 SHORT_KEY = {

@@ -10,7 +10,7 @@ from tests.people import Browser, Service, running_service
 from tests.scene import PATIENCE, scene_settings
 from worker.admin.sessions import SessionSweeper
 from worker.store.database import acquire, open_pool
-from worker.store.sessions import Lifetimes
+from worker.store.sessions import Lifetimes, note
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -59,6 +59,16 @@ async def test_being_seen_keeps_a_session_but_is_written_once_a_minute_only(serv
     await _change(service, "seen_at = clock_timestamp() - interval '29 minutes'")
     await browser.is_signed_in()
     assert await _seen_before(service) < 50
+
+
+async def test_who_is_seen_a_moment_too_late_is_not_signed_in_again(service: Service, browser: Browser) -> None:
+    """Found in time, noted when the time was up."""
+    await browser.sign_in("admin-hlf")
+    await _change(service, "seen_at = clock_timestamp() - interval '31 minutes'")
+    async with acquire(service.pool) as connection:
+        id_hash = await connection.fetchval("select id_hash from session")
+        await note(connection, id_hash, LIFETIMES)
+    assert not await browser.is_signed_in()
 
 
 async def test_a_page_that_asks_by_itself_keeps_nobody_signed_in(service: Service, browser: Browser) -> None:
