@@ -17,7 +17,7 @@ from deploy.local.processes import free_port
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
 from deploy.local.topics import admin, create_topics
-from tests.people import Browser, Service, running_service
+from tests.people import Service, Visitor, running_service
 from tests.scene import Scene, scene_settings
 from worker.store.database import Pool, open_pool
 from worker.store.migrate import migrate
@@ -156,6 +156,6 @@ async def service(database_url: str, pool: Pool, identity: IdentityProcess) -> A
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(service: Service) -> AsyncIterator[Browser]:
-    async with service.browser() as opened:
+async def visitor(service: Service) -> AsyncIterator[Visitor]:
+    async with service.visitor() as opened:
         yield opened

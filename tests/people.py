@@ -23,7 +23,7 @@ from worker.store.database import Pool, transaction
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
-class Browser:
+class Visitor:
     """Keeps cookies as browsers do, for which http to this machine is as safe as https. Follows no redirect."""
 
     def __init__(self, url: str) -> None:
@@ -77,8 +77,8 @@ class Service:
     pool: Pool
     identity: IdentityProcess
 
-    def browser(self) -> Browser:
-        return Browser(self.url)
+    def visitor(self) -> Visitor:
+        return Visitor(self.url)
 
     async def organization(self, organization_id: str) -> None:
         async with transaction(self.pool) as connection:

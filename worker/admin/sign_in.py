@@ -7,7 +7,6 @@ provider that ends its session too, where the browser goes by itself; None where
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, Request
@@ -47,14 +46,6 @@ STATUSES: Mapping[WhyNot, HTTPStatus] = {
     WhyNot.AWAY: HTTPStatus.SERVICE_UNAVAILABLE,
     WhyNot.NOT_CONFIGURED: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-
-
-def where_to_sign_in(request: Request) -> str:
-    """The path that leads to sign-in and back to the page asked for. What changes something is not repeated."""
-    if request.method != "GET":
-        return SIGN_IN_PATH
-    query = f"?{request.url.query}" if request.url.query else ""
-    return f"{SIGN_IN_PATH}?next={quote(local_path(request.url.path + query), safe='/')}"
 
 
 @router.get("/sign-in")

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from deploy.local.processes import Program, free_port
 from deploy.local.run_folder import RunFolder
 from deploy.local.services import Services
-from tests.people import Browser, running_admin_side
+from tests.people import Visitor, running_admin_side
 from tests.scene import scene_settings
 from worker.admin.cookies import SESSION
 from worker.store.database import Pool, acquire
@@ -39,12 +39,12 @@ async def _started(folder: RunFolder) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(issuer: str, database_url: str, pool: Pool) -> AsyncIterator[Browser]:
+async def visitor(issuer: str, database_url: str, pool: Pool) -> AsyncIterator[Visitor]:
     """At a service with nothing but the settings for that provider."""
     settings = scene_settings(database_url, "localhost:1", "t-", {}).model_copy(
         update={"oidc_issuer": issuer, "oidc_client_id": "any", "oidc_client_secret": SecretStr("any: % secret")}
     )
-    async with running_admin_side(settings, pool) as url, Browser(url) as opened:
+    async with running_admin_side(settings, pool) as url, Visitor(url) as opened:
         yield opened
 
 
@@ -54,35 +54,35 @@ async def _set_person(issuer: str, person: str, claims: dict[str, object]) -> No
         assert answer.status_code == 204, answer.text
 
 
-async def _sign_in(browser: Browser, person: str) -> httpx2.Response:
-    departure = await browser.get("/sign-in")
-    chosen = await browser.http.post(departure.headers["location"], data={"sub": person})
+async def _sign_in(visitor: Visitor, person: str) -> httpx2.Response:
+    departure = await visitor.get("/sign-in")
+    chosen = await visitor.http.post(departure.headers["location"], data={"sub": person})
     assert chosen.status_code == 302, chosen.text
-    return await browser.get(chosen.headers["location"])
+    return await visitor.get(chosen.headers["location"])
 
 
 async def test_people_sign_in_with_the_roles_that_it_tells_and_out_again(
-    issuer: str, browser: Browser, pool: Pool
+    issuer: str, visitor: Visitor, pool: Pool
 ) -> None:
     await _set_person(
         issuer,
         "kari",
         {"name": "Kari Nordmann", "roles": ["organization_admin"], "organizations": ["hlf", "other"]},
     )
-    arrival = await _sign_in(browser, "kari")
-    assert (arrival.status_code, arrival.headers["location"]) == (303, f"{browser.url}/")
+    arrival = await _sign_in(visitor, "kari")
+    assert (arrival.status_code, arrival.headers["location"]) == (303, f"{visitor.url}/")
     async with acquire(pool) as connection:
         row = await connection.fetchrow("select * from session")
     assert row is not None
     assert (row["actor_id"], row["role"], row["name"]) == ("kari", "organization_admin", "Kari Nordmann")
     assert row["organizations"] == ["hlf", "other"]
-    assert await browser.is_signed_in()
-    gone = await browser.post("/sign-out")
+    assert await visitor.is_signed_in()
+    gone = await visitor.post("/sign-out")
     assert gone.headers["refresh"].startswith(f"0; url={issuer}/oauth2/end_session?")
-    assert not await browser.is_signed_in()
+    assert not await visitor.is_signed_in()
 
 
-async def test_people_without_a_role_there_have_none_here(browser: Browser) -> None:
-    arrival = await _sign_in(browser, "ola")
+async def test_people_without_a_role_there_have_none_here(visitor: Visitor) -> None:
+    arrival = await _sign_in(visitor, "ola")
     assert arrival.status_code == 403
-    assert browser.http.cookies.get(SESSION) is None
+    assert visitor.http.cookies.get(SESSION) is None

@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from deploy.local.identity.application import Behaviour
 from deploy.local.identity.client import IdentityProcess
 from deploy.local.processes import free_port
-from tests.people import Browser
+from tests.people import Visitor
 from worker.admin.kept import Pace
 from worker.admin.provider import DISCOVERY, Provider
 from worker.admin.provider_http import LARGEST_ANSWER, ProviderAwayError, ProviderHttp
@@ -171,20 +171,20 @@ async def test_what_a_provider_says_of_itself_is_not_believed_blindly(
 
 
 async def test_nobody_is_let_in_while_the_provider_was_never_reached_and_a_moment_later_they_are(
-    browser: Browser, identity: IdentityProcess
+    visitor: Visitor, identity: IdentityProcess
 ) -> None:
     """Through the whole service: it is up, and says so."""
     token = await identity.access_token("admin-hlf")
     await identity.behave(Behaviour(away=True))
     address, bearer = "/api/v1/organizations/not-mine/connector", {"Authorization": f"Bearer {token}"}
-    answer = await browser.get(address, **bearer)
+    answer = await visitor.get(address, **bearer)
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/identity-provider-away")
     assert answer.headers["retry-after"] == "10"
     await identity.behave()
     async with asyncio.timeout(30):
-        while (await browser.get(address, **bearer)).status_code == 503:  # noqa: ASYNC110  # the pause of our own clock
+        while (await visitor.get(address, **bearer)).status_code == 503:  # noqa: ASYNC110  # the pause of our own clock
             await asyncio.sleep(0.2)
-    assert (await browser.get(address, **bearer)).status_code == 403
+    assert (await visitor.get(address, **bearer)).status_code == 403
 
 
 Answer = Callable[[str], web.StreamResponse]

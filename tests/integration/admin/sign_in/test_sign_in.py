@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local.identity.application import Behaviour
 from deploy.local.identity.client import CLIENT_ID, IdentityProcess
-from tests.people import Browser, Service
+from tests.people import Service, Visitor
 from tests.scene import KEY
 from worker.admin.code_flow import SEALED_AS, SECONDS_TO_COME_BACK
 from worker.admin.cookies import SESSION, SIGN_IN
@@ -33,34 +33,34 @@ def why(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.text.splitlines()[1]
 
 
-async def test_a_person_signs_in_is_known_and_signs_out(service: Service, browser: Browser) -> None:
+async def test_a_person_signs_in_is_known_and_signs_out(service: Service, visitor: Visitor) -> None:
     await service.organization("hlf")
-    assert not await browser.is_signed_in()
-    arrival = await browser.sign_in("admin-global", "/organizations/hlf?state=pending")
+    assert not await visitor.is_signed_in()
+    arrival = await visitor.sign_in("admin-global", "/organizations/hlf?state=pending")
     assert (arrival.status_code, arrival.headers["location"]) == (303, f"{service.url}/organizations/hlf?state=pending")
-    own = await browser.get("/api/v1/organizations/hlf/connector")
+    own = await visitor.get("/api/v1/organizations/hlf/connector")
     assert own.status_code != 401, own.text
-    gone = await browser.post("/sign-out")
+    gone = await visitor.post("/sign-out")
     assert gone.status_code == 200
-    assert not await browser.is_signed_in()
+    assert not await visitor.is_signed_in()
     assert await sessions(service) == []
-    at_the_provider = await browser.get(gone.headers["refresh"].removeprefix("0; url="))
+    at_the_provider = await visitor.get(gone.headers["refresh"].removeprefix("0; url="))
     assert at_the_provider.headers["location"] == f"{service.url}/signed-out"
-    assert (await browser.get("/signed-out")).text == "Signed out.\n"
+    assert (await visitor.get("/signed-out")).text == "Signed out.\n"
 
 
-async def test_signing_out_ends_every_copy_of_the_cookie(service: Service, browser: Browser) -> None:
-    await browser.sign_in("admin-hlf")
-    copy = {"Cookie": f"{SESSION}={browser.session_id}"}
+async def test_signing_out_ends_every_copy_of_the_cookie(service: Service, visitor: Visitor) -> None:
+    await visitor.sign_in("admin-hlf")
+    copy = {"Cookie": f"{SESSION}={visitor.session_id}"}
     async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as thief:
         assert (await thief.get("/api/v1/organizations/other/connector", headers=copy)).status_code == 403
-        await browser.post("/sign-out")
+        await visitor.post("/sign-out")
         assert (await thief.get("/api/v1/organizations/other/connector", headers=copy)).status_code == 401
 
 
-async def test_the_provider_is_asked_to_sign_out_with_the_id_token(service: Service, browser: Browser) -> None:
-    await browser.sign_in("admin-hlf")
-    gone = await browser.post("/sign-out")
+async def test_the_provider_is_asked_to_sign_out_with_the_id_token(service: Service, visitor: Visitor) -> None:
+    await visitor.sign_in("admin-hlf")
+    gone = await visitor.post("/sign-out")
     address = urlsplit(gone.headers["refresh"].removeprefix("0; url="))
     query = {name: values[0] for name, values in parse_qs(address.query).items()}
     assert f"{address.scheme}://{address.netloc}{address.path}" == f"{service.identity.issuer}/end-session"
@@ -70,13 +70,13 @@ async def test_the_provider_is_asked_to_sign_out_with_the_id_token(service: Serv
 
 
 async def test_signing_out_works_also_while_the_provider_is_away_and_for_nobody(
-    browser: Browser, identity: IdentityProcess
+    visitor: Visitor, identity: IdentityProcess
 ) -> None:
-    await browser.sign_in("admin-hlf")
+    await visitor.sign_in("admin-hlf")
     await identity.behave(Behaviour(away=True))
-    assert (await browser.post("/sign-out")).status_code == 200
-    assert not await browser.is_signed_in()
-    assert (await browser.post("/sign-out")).status_code == 200
+    assert (await visitor.post("/sign-out")).status_code == 200
+    assert not await visitor.is_signed_in()
+    assert (await visitor.post("/sign-out")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -89,26 +89,26 @@ async def test_signing_out_works_also_while_the_provider_is_away_and_for_nobody(
     ],
 )
 async def test_the_session_holds_what_the_provider_says(
-    service: Service, browser: Browser, person: str, role: str, organizations: list[str]
+    service: Service, visitor: Visitor, person: str, role: str, organizations: list[str]
 ) -> None:
-    await browser.sign_in(person)
+    await visitor.sign_in(person)
     [row] = await sessions(service)
     assert (row["actor_id"], row["role"], row["organizations"]) == (person, role, organizations)
     assert row["issuer"] == service.identity.issuer
 
 
-async def test_neither_the_id_nor_the_id_token_can_be_read_from_the_table(service: Service, browser: Browser) -> None:
-    await browser.sign_in("admin-hlf")
+async def test_neither_the_id_nor_the_id_token_can_be_read_from_the_table(service: Service, visitor: Visitor) -> None:
+    await visitor.sign_in("admin-hlf")
     [row] = await sessions(service)
-    assert browser.session_id
-    assert len(browser.session_id) == 43
-    assert row["id_hash"] == hashlib.sha256(browser.session_id.encode()).digest()
+    assert visitor.session_id
+    assert len(visitor.session_id) == 43
+    assert row["id_hash"] == hashlib.sha256(visitor.session_id.encode()).digest()
     assert b"eyJ" not in row["id_token"]
 
 
-async def test_cookies_are_for_this_host_alone_and_for_no_script(browser: Browser) -> None:
-    departure = await browser.get("/sign-in")
-    arrival = await browser.sign_in("admin-hlf")
+async def test_cookies_are_for_this_host_alone_and_for_no_script(visitor: Visitor) -> None:
+    departure = await visitor.get("/sign-in")
+    arrival = await visitor.sign_in("admin-hlf")
     begun, ended = arrival.headers.get_list("set-cookie")[::-1]
     assert begun.startswith(f"{SESSION}=")
     assert ended.startswith(f'{SIGN_IN}=""; ')
@@ -118,9 +118,9 @@ async def test_cookies_are_for_this_host_alone_and_for_no_script(browser: Browse
 
 
 async def test_the_provider_is_asked_with_pkce_state_and_nonce_that_are_new_each_time(
-    service: Service, browser: Browser
+    service: Service, visitor: Visitor
 ) -> None:
-    queries = [parse_qs(urlsplit((await browser.get("/sign-in")).headers["location"]).query) for _ in range(2)]
+    queries = [parse_qs(urlsplit((await visitor.get("/sign-in")).headers["location"]).query) for _ in range(2)]
     for query in queries:
         assert query["response_type"] == ["code"]
         assert query["code_challenge_method"] == ["S256"]
@@ -131,49 +131,49 @@ async def test_the_provider_is_asked_with_pkce_state_and_nonce_that_are_new_each
         assert all(len(query[name][0]) == 43 for query in queries)
 
 
-async def test_somebody_without_a_role_is_told_so_and_gets_no_session(service: Service, browser: Browser) -> None:
-    assert why(await browser.sign_in("guest")) == (403, "no_role")
-    assert browser.session_id is None
+async def test_somebody_without_a_role_is_told_so_and_gets_no_session(service: Service, visitor: Visitor) -> None:
+    assert why(await visitor.sign_in("guest")) == (403, "no_role")
+    assert visitor.session_id is None
     assert await sessions(service) == []
-    again = await browser.get("/sign-in?as=another")
+    again = await visitor.get("/sign-in?as=another")
     assert parse_qs(urlsplit(again.headers["location"]).query)["prompt"] == ["login"]
 
 
-async def test_who_cancels_is_told_so(service: Service, browser: Browser) -> None:
-    assert why(await browser.sign_in("")) == (403, "denied")
+async def test_who_cancels_is_told_so(service: Service, visitor: Visitor) -> None:
+    assert why(await visitor.sign_in("")) == (403, "denied")
     assert await sessions(service) == []
 
 
-async def test_an_answer_counts_once(service: Service, browser: Browser) -> None:
-    back = await browser.choose("admin-hlf")
-    sealed = browser.http.cookies[SIGN_IN]
-    assert (await browser.get(back)).status_code == 303
-    assert why(await browser.get(back)) == (400, "stale")
+async def test_an_answer_counts_once(service: Service, visitor: Visitor) -> None:
+    back = await visitor.choose("admin-hlf")
+    sealed = visitor.http.cookies[SIGN_IN]
+    assert (await visitor.get(back)).status_code == 303
+    assert why(await visitor.get(back)) == (400, "stale")
     async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as copy:
         replayed = await copy.get(back, headers={"Cookie": f"{SIGN_IN}={sealed}"})
     assert why(replayed) == (403, "refused")
     assert len(await sessions(service)) == 1
 
 
-async def test_the_answer_for_another_browser_is_refused(service: Service, browser: Browser) -> None:
+async def test_the_answer_for_another_browser_is_refused(service: Service, visitor: Visitor) -> None:
     """Else an attacker could sign somebody in as themselves."""
-    async with service.browser() as attacker:
+    async with service.visitor() as attacker:
         planted = await attacker.choose("admin-both")
-    assert why(await browser.get(planted)) == (400, "stale")
-    await browser.get("/sign-in")
-    assert why(await browser.get(planted)) == (400, "stale")
+    assert why(await visitor.get(planted)) == (400, "stale")
+    await visitor.get("/sign-in")
+    assert why(await visitor.get(planted)) == (400, "stale")
     assert await sessions(service) == []
 
 
 async def test_a_session_id_that_was_there_before_is_worth_nothing_afterwards(
-    service: Service, browser: Browser
+    service: Service, visitor: Visitor
 ) -> None:
-    browser.http.cookies.set(SESSION, "planted", domain="127.0.0.1")
-    await browser.sign_in("admin-hlf")
-    first = browser.session_id
+    visitor.http.cookies.set(SESSION, "planted", domain="127.0.0.1")
+    await visitor.sign_in("admin-hlf")
+    first = visitor.session_id
     assert first not in (None, "planted")
-    await browser.sign_in("admin-both")
-    assert browser.session_id not in (None, first)
+    await visitor.sign_in("admin-both")
+    assert visitor.session_id not in (None, first)
     [row] = await sessions(service)
     assert row["actor_id"] == "admin-both"
 
@@ -213,28 +213,28 @@ def _twice(name: str) -> Change:
     ],
 )
 async def test_an_answer_that_was_tampered_with_is_refused(
-    service: Service, browser: Browser, change: Change, reason: tuple[int, str]
+    service: Service, visitor: Visitor, change: Change, reason: tuple[int, str]
 ) -> None:
-    back = urlsplit(await browser.choose("admin-hlf"))
+    back = urlsplit(await visitor.choose("admin-hlf"))
     query = urlencode(change(parse_qsl(back.query)))
-    assert why(await browser.get(back._replace(query=query).geturl())) == reason
+    assert why(await visitor.get(back._replace(query=query).geturl())) == reason
     assert await sessions(service) == []
 
 
 @pytest.mark.parametrize("seconds", [SECONDS_TO_COME_BACK + 1, -5])
-async def test_who_comes_back_too_late_or_before_leaving_starts_anew(browser: Browser, seconds: int) -> None:
-    back = await browser.choose("admin-hlf")
+async def test_who_comes_back_too_late_or_before_leaving_starts_anew(visitor: Visitor, seconds: int) -> None:
+    back = await visitor.choose("admin-hlf")
     vault = Vault(KEY)
-    way = json.loads(vault.unseal(SEALED_AS, urlsafe_b64decode(browser.http.cookies[SIGN_IN] + "==")))
+    way = json.loads(vault.unseal(SEALED_AS, urlsafe_b64decode(visitor.http.cookies[SIGN_IN] + "==")))
     resealed = vault.seal(SEALED_AS, json.dumps(way | {"at": int(time.time()) - seconds}))
-    browser.http.cookies.clear()
-    browser.http.cookies.set(SIGN_IN, urlsafe_b64encode(resealed).decode().rstrip("="), domain="127.0.0.1")
-    assert why(await browser.get(back)) == (400, "stale")
+    visitor.http.cookies.clear()
+    visitor.http.cookies.set(SIGN_IN, urlsafe_b64encode(resealed).decode().rstrip("="), domain="127.0.0.1")
+    assert why(await visitor.get(back)) == (400, "stale")
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "AAAA", "øø", "A" * 3000])
-async def test_a_cookie_that_is_not_ours_is_no_sign_in(service: Service, browser: Browser, cookie: str) -> None:
-    back = await browser.choose("admin-hlf")
+async def test_a_cookie_that_is_not_ours_is_no_sign_in(service: Service, visitor: Visitor, cookie: str) -> None:
+    back = await visitor.choose("admin-hlf")
     headers = [(b"cookie", f"{SIGN_IN}={cookie}".encode())]
     async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as other:
         assert why(await other.get(back, headers=headers)) == (400, "stale")
@@ -263,10 +263,10 @@ async def test_a_cookie_that_is_not_ours_is_no_sign_in(service: Service, browser
     ids=str,
 )
 async def test_an_id_token_that_does_not_answer_this_sign_in_is_refused(
-    service: Service, browser: Browser, identity: IdentityProcess, claims: dict[str, object]
+    service: Service, visitor: Visitor, identity: IdentityProcess, claims: dict[str, object]
 ) -> None:
     await identity.behave(Behaviour(id_token=claims))
-    assert why(await browser.sign_in("admin-global")) == (403, "refused")
+    assert why(await visitor.sign_in("admin-global")) == (403, "refused")
     assert await sessions(service) == []
 
 
@@ -274,67 +274,67 @@ async def test_an_id_token_that_does_not_answer_this_sign_in_is_refused(
     "claims", [{"aud": [CLIENT_ID]}, {"aud": [CLIENT_ID, "another"], "azp": CLIENT_ID}, {"azp": CLIENT_ID}], ids=str
 )
 async def test_an_id_token_may_be_for_others_too_where_it_says_that_it_was_given_to_us(
-    browser: Browser, identity: IdentityProcess, claims: dict[str, object]
+    visitor: Visitor, identity: IdentityProcess, claims: dict[str, object]
 ) -> None:
     await identity.behave(Behaviour(id_token=claims))
-    assert (await browser.sign_in("admin-global")).status_code == 303
+    assert (await visitor.sign_in("admin-global")).status_code == 303
 
 
 async def test_an_id_token_of_a_key_that_is_new_is_believed_at_once(
-    browser: Browser, identity: IdentityProcess
+    visitor: Visitor, identity: IdentityProcess
 ) -> None:
-    await browser.sign_in("admin-hlf")
+    await visitor.sign_in("admin-hlf")
     await identity.rotate()
-    assert (await browser.sign_in("admin-both")).status_code == 303
+    assert (await visitor.sign_in("admin-both")).status_code == 303
 
 
 async def test_roles_that_the_id_token_does_not_tell_are_asked_for(
-    service: Service, browser: Browser, identity: IdentityProcess
+    service: Service, visitor: Visitor, identity: IdentityProcess
 ) -> None:
     await identity.behave(Behaviour(id_token={"roles": None, "organizations": None}))
-    assert (await browser.sign_in("admin-both")).status_code == 303
+    assert (await visitor.sign_in("admin-both")).status_code == 303
     [row] = await sessions(service)
     assert row["organizations"] == ["blindeforbundet", "hlf"]
 
 
-async def test_what_is_told_of_somebody_else_is_refused(browser: Browser, identity: IdentityProcess) -> None:
+async def test_what_is_told_of_somebody_else_is_refused(visitor: Visitor, identity: IdentityProcess) -> None:
     await identity.behave(Behaviour(id_token={"roles": None}, user_info={"sub": "admin-global"}))
-    assert why(await browser.sign_in("guest")) == (403, "refused")
+    assert why(await visitor.sign_in("guest")) == (403, "refused")
 
 
 async def test_what_the_id_token_tells_is_not_overruled(
-    service: Service, browser: Browser, identity: IdentityProcess
+    service: Service, visitor: Visitor, identity: IdentityProcess
 ) -> None:
     changes: Mapping[str, dict[str, object]] = {
         "id_token": {"organizations": None},
         "user_info": {"roles": ["global_admin"]},
     }
     await identity.behave(Behaviour.model_validate(changes))
-    await browser.sign_in("admin-hlf")
+    await visitor.sign_in("admin-hlf")
     [row] = await sessions(service)
     assert (row["role"], row["organizations"]) == ("organization_admin", ["hlf"])
 
 
 async def test_a_provider_that_does_not_end_sessions_is_not_asked_to(
-    browser: Browser, identity: IdentityProcess
+    visitor: Visitor, identity: IdentityProcess
 ) -> None:
     await identity.behave(Behaviour(metadata={"end_session_endpoint": None}))
-    await browser.sign_in("admin-hlf")
-    gone = await browser.post("/sign-out")
+    await visitor.sign_in("admin-hlf")
+    gone = await visitor.post("/sign-out")
     assert (gone.status_code, gone.headers.get("refresh")) == (200, None)
 
 
-async def test_a_provider_that_is_away_is_said_to_be(browser: Browser, identity: IdentityProcess) -> None:
+async def test_a_provider_that_is_away_is_said_to_be(visitor: Visitor, identity: IdentityProcess) -> None:
     await identity.behave(Behaviour(away=True))
-    assert why(await browser.get("/sign-in")) == (503, "away")
+    assert why(await visitor.get("/sign-in")) == (503, "away")
 
 
 async def test_a_provider_that_goes_away_meanwhile_is_said_to_be(
-    service: Service, browser: Browser, identity: IdentityProcess
+    service: Service, visitor: Visitor, identity: IdentityProcess
 ) -> None:
-    back = await browser.choose("admin-hlf")
+    back = await visitor.choose("admin-hlf")
     await identity.behave(Behaviour(away=True))
-    assert why(await browser.get(back)) == (503, "away")
+    assert why(await visitor.get(back)) == (503, "away")
     assert await sessions(service) == []
 
 
@@ -342,8 +342,8 @@ async def test_a_provider_that_goes_away_meanwhile_is_said_to_be(
     ("wanted", "path"),
     [("//evil.example", "/"), ("/\t/evil.example", "/"), ("/x?state=pending&next=%2F", "/x?state=pending&next=%2F")],
 )
-async def test_a_person_is_sent_to_a_page_of_ours(service: Service, browser: Browser, wanted: str, path: str) -> None:
-    arrival = await browser.sign_in("admin-hlf", wanted)
+async def test_a_person_is_sent_to_a_page_of_ours(service: Service, visitor: Visitor, wanted: str, path: str) -> None:
+    arrival = await visitor.sign_in("admin-hlf", wanted)
     assert arrival.headers["location"] == service.url + path
 
 

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from deploy.local.identity.client import AUDIENCE, CLIENT_ID, IdentityProcess
-from tests.people import Browser, running_service
+from tests.people import Visitor, running_service
 from tests.scene import scene_settings
 from worker.store.database import Pool
 
@@ -224,10 +224,10 @@ GOOD: Mapping[str, Make] = {
 
 
 async def test_forged_stale_and_odd_tokens_are_refused_in_the_same_words(
-    browser: Browser, identity: IdentityProcess
+    visitor: Visitor, identity: IdentityProcess
 ) -> None:
     answers = {
-        name: await browser.get(ADDRESS, Authorization=f"Bearer {await make(identity)}")
+        name: await visitor.get(ADDRESS, Authorization=f"Bearer {await make(identity)}")
         for name, make in REFUSED.items()
     }
     assert {name: answer.status_code for name, answer in answers.items() if answer.status_code != 401} == {}
@@ -236,21 +236,21 @@ async def test_forged_stale_and_odd_tokens_are_refused_in_the_same_words(
     assert len(REFUSED) >= 30
 
 
-async def test_a_good_token_must_be_sent_as_one(browser: Browser, identity: IdentityProcess) -> None:
+async def test_a_good_token_must_be_sent_as_one(visitor: Visitor, identity: IdentityProcess) -> None:
     token = await signed()(identity)
     answers = {
-        name: await browser.get(ADDRESS, Authorization=header.format(token=token)) for name, header in HEADERS.items()
+        name: await visitor.get(ADDRESS, Authorization=header.format(token=token)) for name, header in HEADERS.items()
     }
     assert {name: answer.status_code for name, answer in answers.items() if answer.status_code != 401} == {}
     twice = [("Authorization", f"Bearer {token}")] * 2
-    assert (await browser.http.get(ADDRESS, headers=twice)).status_code == 401
-    assert (await browser.get(f"{ADDRESS}?access_token={token}")).status_code == 401
+    assert (await visitor.http.get(ADDRESS, headers=twice)).status_code == 401
+    assert (await visitor.get(f"{ADDRESS}?access_token={token}")).status_code == 401
 
 
-async def test_good_tokens_are_believed(browser: Browser, identity: IdentityProcess) -> None:
+async def test_good_tokens_are_believed(visitor: Visitor, identity: IdentityProcess) -> None:
     types = {}
     for name, make in GOOD.items():
-        answer = await browser.get(ADDRESS, Authorization=f"Bearer {await make(identity)}")
+        answer = await visitor.get(ADDRESS, Authorization=f"Bearer {await make(identity)}")
         types[name] = answer.json().get("type", "")
     assert {name: kind for name, kind in types.items() if not kind.endswith("/not-your-organization")} == {}
 
@@ -271,10 +271,10 @@ async def test_good_tokens_are_believed(browser: Browser, identity: IdentityProc
     ids=str,
 )
 async def test_who_has_no_role_here_is_told_so(
-    browser: Browser, identity: IdentityProcess, changes: dict[str, object]
+    visitor: Visitor, identity: IdentityProcess, changes: dict[str, object]
 ) -> None:
     token = await identity.sign(claims(identity, **changes))
-    answer = await browser.get(ADDRESS, Authorization=f"Bearer {token}")
+    answer = await visitor.get(ADDRESS, Authorization=f"Bearer {token}")
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/no-role-here")
 
 
@@ -284,12 +284,12 @@ async def test_the_audience_is_the_clients_id_where_none_is_set(
     settings = scene_settings(database_url, "localhost:1", "t-", {})
     token = await signed(aud=CLIENT_ID)(identity)
     id_token = await signed(aud=CLIENT_ID, nonce="n")(identity)
-    async with running_service(settings, pool, identity, oidc_audience=None) as running, running.browser() as client:
+    async with running_service(settings, pool, identity, oidc_audience=None) as running, running.visitor() as client:
         assert (await client.get(ADDRESS, Authorization=f"Bearer {token}")).status_code == 403
         assert (await client.get(ADDRESS, Authorization=f"Bearer {id_token}")).status_code == 401
 
 
-async def test_a_program_gets_its_token_and_uses_it(browser: Browser, identity: IdentityProcess) -> None:
+async def test_a_program_gets_its_token_and_uses_it(visitor: Visitor, identity: IdentityProcess) -> None:
     token = await identity.access_token("admin-hlf")
-    answer = await browser.get(ADDRESS, Authorization=f"Bearer {token}")
+    answer = await visitor.get(ADDRESS, Authorization=f"Bearer {token}")
     assert answer.json()["type"] == "/problems/not-your-organization"
