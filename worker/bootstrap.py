@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from uuid import uuid4
 
 import structlog
+from fastapi import FastAPI
 
 from connectors.contract import ConnectorFactory, Environment
 from connectors.receipt_host import ReceiptHosts
@@ -21,7 +22,7 @@ from worker.admin.code_flow import Client, CodeFlow
 from worker.admin.context import AdminContext, SignIn
 from worker.admin.provider import Provider
 from worker.admin.provider_http import ProviderHttp
-from worker.admin.server import AdminServer, listen
+from worker.admin.server import AdminServer
 from worker.admin.sessions import Sessions, SessionSweeper
 from worker.admin.tokens import BearerTokens
 from worker.alarms import Alarms
@@ -237,12 +238,15 @@ class AdminSide:
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         """Raises SettingsError where the port is taken."""
-        with _port_of("SYNC_HTTP_PORT"):
-            listening = listen(settings.http_host, settings.http_port)
-        self.public_url = settings.public_url or f"http://{settings.http_host}:{listening.getsockname()[1]}"
         self._provider = Provider(settings.oidc_issuer, ProviderHttp()) if settings.oidc_issuer else None
-        app = make_app(self._context(settings, pool))
-        self._server = AdminServer(app, settings.http_host, settings.http_port, listening)
+        self._settings = settings
+        self._pool = pool
+        with _port_of("SYNC_HTTP_PORT"):
+            self._server = AdminServer(self._make_app, settings.http_host, settings.http_port)
+
+    @property
+    def public_url(self) -> str:
+        return self._public_url(self._server.port)
 
     async def run(self, stop: asyncio.Event) -> None:
         if self._provider is None:
@@ -253,20 +257,26 @@ class AdminSide:
             if self._provider:
                 await self._provider.close()
 
-    def _context(self, settings: Settings, pool: Pool) -> AdminContext:
-        base = AdminContext(pool, make_adapters(settings), make_vault(settings), self.public_url, [identify_nobody])
-        if self._provider is None:
-            return base
-        audience = settings.oidc_audience or settings.oidc_client_id or ""
-        bearer = BearerTokens(self._provider, self._provider.issuer, audience)
-        sign_in = self._sign_in(settings, pool, self._provider)
-        return replace(base, identify=[bearer, sign_in.sessions], sign_in=sign_in)
+    def _public_url(self, port: int) -> str:
+        host = self._settings.http_host
+        return self._settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
-    def _sign_in(self, settings: Settings, pool: Pool, provider: Provider) -> SignIn:
-        vault = make_vault(settings)
+    def _make_app(self, port: int) -> FastAPI:
+        public_url, settings = self._public_url(port), self._settings
+        context = AdminContext(self._pool, make_adapters(settings), make_vault(settings), public_url, [identify_nobody])
+        if self._provider is None:
+            return make_app(context)
+        bearer = BearerTokens(
+            self._provider, self._provider.issuer, settings.oidc_audience or settings.oidc_client_id or ""
+        )
+        sign_in = self._sign_in(self._provider, public_url)
+        return make_app(replace(context, identify=[bearer, sign_in.sessions], sign_in=sign_in))
+
+    def _sign_in(self, provider: Provider, public_url: str) -> SignIn:
+        settings, vault = self._settings, make_vault(self._settings)
         secret = settings.oidc_client_secret.get_secret_value() if settings.oidc_client_secret else None
-        client = Client(settings.oidc_client_id or "", secret, f"{self.public_url}/sign-in/callback")
-        sessions = Sessions(pool, vault, provider.issuer, _lifetimes(settings))
+        client = Client(settings.oidc_client_id or "", secret, f"{public_url}/sign-in/callback")
+        sessions = Sessions(self._pool, vault, provider.issuer, _lifetimes(settings))
         return SignIn(CodeFlow(provider, client, vault), sessions)
 
 

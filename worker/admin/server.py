@@ -13,11 +13,6 @@ LARGEST_HEADERS = 16 * 1024
 BACKLOG = 128
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Raises OSError where the port is taken."""
-    return socket.create_server((host, port), backlog=BACKLOG)
-
-
 class _Server(uvicorn.Server):
     """Signals are the supervisor's."""
 
@@ -29,10 +24,10 @@ class _Server(uvicorn.Server):
 class AdminServer:
     """Listens as soon as it is made, so that a taken port is told before anything starts."""
 
-    def __init__(self, app: FastAPI, host: str, port: int, listening: socket.socket | None = None) -> None:
-        """Port 0 takes any that is free. `listening` is used instead where it is given, by whoever has to know the port
-        before the application is made. Raises OSError where the port is taken."""
-        self._socket = listening or listen(host, port)
+    def __init__(self, make_app: Callable[[int], FastAPI], host: str, port: int) -> None:
+        """`make_app` gets the port: 0 takes any that is free. Raises OSError where the port is taken."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self._server = _Server(
             uvicorn.Config(
                 make_app(self.port),
