@@ -30,7 +30,7 @@ async def sessions(service: Service) -> list[asyncpg.Record]:
 
 
 def why(answer: httpx2.Response) -> tuple[int, str]:
-    """The status, and the word for the reason: `data-why` of the page, or the second line where there are no screens."""
+    """The status, and the word for the reason: `data-why` of the page, or the second line of a plain text."""
     on_the_page = re.search(r'data-why="(\w+)"', answer.text)
     return answer.status_code, on_the_page[1] if on_the_page else answer.text.splitlines()[1]
 
