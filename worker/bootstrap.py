@@ -172,6 +172,8 @@ class Worker:
             self._loops["schedule"] = Scheduler(self._pool, self._poll, self._pulse.of(LoopName.SCHEDULE)).run
             alarm_beat = self._pulse.of(LoopName.ALARMS)
             self._loops["alarms"] = Alarms(self._pool, self._poll * POLLS_PER_ALARM, alarm_beat).run
+            sessions_beat = self._pulse.of(LoopName.SILENT_SESSIONS)
+            self._loops["silent_sessions"] = SilentSessions(self._pool, self._poll * POLLS_PER_ALARM, sessions_beat).run
         if self.admin:
             self._loops["admin"] = self.admin.run
             sessions_beat = self._pulse.of(LoopName.SESSIONS)

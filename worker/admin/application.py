@@ -6,6 +6,8 @@ from worker.admin.api.routes import router as api
 from worker.admin.context import AdminContext
 from worker.admin.cross_site import CrossSiteGuard
 from worker.admin.problems import answer_with_problems
+from worker.admin.screens.failures import as_page_or_json
+from worker.admin.screens.routes import router as screens
 from worker.admin.sign_in import router as sign_in
 
 
@@ -15,5 +17,6 @@ def make_app(context: AdminContext) -> FastAPI:
     answer_with_problems(app, as_page_or_json)
     app.include_router(api)
     app.include_router(sign_in)
-    app.add_middleware(CrossSiteGuard, origin=context.public_url)
+    app.include_router(screens)
+    app.add_middleware(CrossSiteGuard, origin=context.public_url, answer=as_page_or_json)
     return app

@@ -12,10 +12,11 @@ from http import HTTPStatus
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worker.admin.cookies import SESSION
-from worker.admin.problems import ProblemError, answer
+from worker.admin.problems import Answer, ProblemError
 
 log = structlog.get_logger(__name__)
 
@@ -25,15 +26,16 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 class CrossSiteGuard:
     """`origin` is what browsers know this service as."""
 
-    def __init__(self, app: ASGIApp, origin: str) -> None:
+    def __init__(self, app: ASGIApp, origin: str, answer: Answer) -> None:
         self._app = app
         self._origin = origin
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] == "http" and is_from_elsewhere(scope["method"], Headers(scope=scope), self._origin):
             log.warning("cross_site_request_refused")
-            app = answer(_refused())
+            app = self._answer(Request(scope), _refused())
         await app(scope, receive, send)
 
 

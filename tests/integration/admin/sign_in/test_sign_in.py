@@ -51,6 +51,15 @@ async def test_a_person_signs_in_is_known_and_signs_out(service: Service, visito
     assert (await visitor.get("/signed-out")).status_code == 200
 
 
+async def test_a_session_reaches_the_rows_of_its_own_organisations(service: Service, visitor: Visitor) -> None:
+    """Through both walls: the check at the door, and PostgreSQL's, which knows nothing of sessions."""
+    await service.organization("hlf")
+    await visitor.sign_in("admin-hlf")
+    assert (await visitor.get("/api/v1/organizations/hlf/connector")).status_code in (200, 404)
+    assert (await visitor.post("/sign-out")).status_code == 200
+    assert await sessions(service) == []
+
+
 async def test_signing_out_ends_every_copy_of_the_cookie(service: Service, visitor: Visitor) -> None:
     await visitor.sign_in("admin-hlf")
     copy = {"Cookie": f"{SESSION}={visitor.session_id}"}
