@@ -26,7 +26,7 @@ TABLES = (
     "sync_log_head", "outbox",
 )  # fmt: skip
 PAGE_OF_ITEMS = "select * from item where organization_id = 'hlf' and seq > 0 order by seq limit 50"
-OUT_OF_REACH = ("toggle_event", "dead_letter", "intake_position", "schema_migration")
+OUT_OF_REACH = ("toggle_event", "dead_letter", "intake_position", "schema_migration", "session")
 WRITES = {
     "a connector": "update connector set reason = 'x' where organization_id = 'other'",
     "an item": "update item set reason = 'x' where organization_id = 'other'",
