@@ -8,7 +8,6 @@ from fastapi import Request
 from worker.adapters import Adapters
 from worker.admin.caller import Identify
 from worker.admin.code_flow import CodeFlow
-from worker.admin.pages import Render, render_plainly
 from worker.admin.sessions import Sessions
 from worker.store.database import Pool
 from worker.vault import Vault
@@ -33,7 +32,6 @@ class AdminContext:
     public_url: str
     identify: Sequence[Identify]
     sign_in: SignIn | None = None
-    render: Render = render_plainly
 
 
 def context_of(request: Request) -> AdminContext:

@@ -18,6 +18,7 @@ from worker.admin.code_flow import SECONDS_TO_COME_BACK, Arrival, SignInError, W
 from worker.admin.context import AdminContext, SignIn
 from worker.admin.cookies import SESSION, SIGN_IN, give, take_back
 from worker.admin.local_paths import local_path
+from worker.admin.screens.signing import render
 from worker.admin.sessions import database_away
 from worker.domain.switching import Actor
 from worker.store.database import DatabaseAwayError
@@ -57,7 +58,7 @@ async def depart(request: Request, context: Context) -> Response:
             local_path(asked.get("next")), as_another=asked.get("as") == "another"
         )
     except SignInError as error:
-        return _refusal(request, context, error)
+        return _refusal(request, error)
     response = _redirect(departure.url)
     give(response, SIGN_IN, departure.cookie, SECONDS_TO_COME_BACK)
     return response
@@ -72,7 +73,7 @@ async def arrive(request: Request, context: Context) -> Response:
         actor = _actor(arrival)
         session_id = await _begin(sign_in, request.cookies.get(SESSION), actor, arrival)
     except SignInError as error:
-        response = _refusal(request, context, error)
+        response = _refusal(request, error)
         take_back(response, SIGN_IN)
         return response
     log.info("signed_in", actor=actor.id, role=actor.role)
@@ -89,7 +90,7 @@ async def sign_out(request: Request, context: Context) -> Response:
     The browser goes on by `Refresh`: a redirect after a form is held up by Content-Security-Policy `form-action`.
     """
     continue_at = await _end(context, request.cookies.get(SESSION))
-    response = context.render(request, "signed_out", continue_at=continue_at)
+    response = render(request, "signed_out", continue_at=continue_at)
     if continue_at:
         response.headers["Refresh"] = f"0; url={continue_at}"
     response.headers["Cache-Control"] = "no-store"
@@ -98,8 +99,8 @@ async def sign_out(request: Request, context: Context) -> Response:
 
 
 @router.get("/signed-out")
-async def signed_out(request: Request, context: Context) -> Response:
-    return context.render(request, "signed_out", continue_at=None)
+async def signed_out(request: Request) -> Response:
+    return render(request, "signed_out", continue_at=None)
 
 
 def _sign_in(context: AdminContext) -> SignIn:
@@ -136,10 +137,10 @@ async def _end(context: AdminContext, session_id: str | None) -> str | None:
     return await context.sign_in.flow.departure_for_good(id_token, context.public_url + "/signed-out")
 
 
-def _refusal(request: Request, context: AdminContext, error: SignInError) -> Response:
+def _refusal(request: Request, error: SignInError) -> Response:
     log.warning("sign_in_refused", why=error.why, detail=error.detail)
     again = AS_ANOTHER_PATH if error.why is WhyNot.NO_ROLE else SIGN_IN_PATH
-    response = context.render(
+    response = render(
         request,
         "could_not_sign_in",
         status=STATUSES[error.why],

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse, Response
 
 from worker.admin.access import Asking
+from worker.admin.local_paths import local_path
 from worker.admin.screens import assets
 from worker.admin.screens.catalogues import Language
 from worker.admin.screens.reader import LANGUAGE_COOKIE
@@ -28,7 +29,6 @@ async def home(caller: Asking) -> Response:
 @router.post("/language")
 async def language(language: Annotated[Language, Form()], back: Annotated[str, Form(max_length=500)]) -> Response:
     """`back` is the page that was read; anything but a path of ours is the first page instead."""
-    is_ours = back.startswith("/") and not back.startswith(("//", "/\\"))
-    response = RedirectResponse(back if is_ours else "/", HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(local_path(back), HTTPStatus.SEE_OTHER)
     response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR, secure=True, httponly=True, samesite="lax")
     return response
