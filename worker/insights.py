@@ -36,6 +36,7 @@ from worker.views import (
     RunPage,
     RunView,
     StateCount,
+    WaitingView,
 )
 from worker.waiting import look_up
 
@@ -71,13 +72,33 @@ async def connector_object(
 ) -> ConnectorObject | None:
     """The organisation's connector that is or was last in use; None where none is configured. Where more than
     `COUNTED_AT_ONCE` wait, and they were `counted` before, that is what is told."""
+    return next(iter(await connector_objects(connection, organization_id, counted)), None)
+
+
+async def connector_objects(
+    connection: Connection, organization_id: str, counted: CountedBefore | None = None
+) -> list[ConnectorObject]:
+    """As `connector_object`, all that are configured for the organisation, that one first."""
     views = await connectors.views(connection, organization_id)
     if not views:
-        return None
+        return []
+    pending, counted_at = await _pending(connection, organization_id, counted)
+    return [presenting.connector_object(view, pending, counted_at) for view in views]
+
+
+async def _pending(
+    connection: Connection, organization_id: str, counted: CountedBefore | None
+) -> tuple[Sequence[WaitingRow], datetime | None]:
+    """What waits, and when that was counted where it was not now."""
     before = counted.waiting_of(organization_id) if counted else None
     if before and await reading.waits_for_many(connection, organization_id, COUNTED_AT_ONCE):
-        return presenting.connector_object(views[0], *before)
-    return presenting.connector_object(views[0], await reading.waiting(connection, organization_id), None)
+        return before
+    return await reading.waiting(connection, organization_id), None
+
+
+async def waiting_of(connection: Connection, organization_id: str) -> list[WaitingView]:
+    """What is pending, by currency, whether a connector is configured or not."""
+    return presenting.waiting_views(await reading.waiting(connection, organization_id))
 
 
 async def credentials(connection: Connection, adapters: Adapters, organization_id: str, kind: str) -> CredentialsView:
@@ -260,9 +281,11 @@ async def log_rows(
         below = entries[-1].entry_no
 
 
-async def release_preview(connection: Connection, organization_id: str) -> ReleasePreview | None:
-    """None where no connector is configured. Reads only."""
-    views = await connectors.views(connection, organization_id)
+async def release_preview(
+    connection: Connection, organization_id: str, kind: str | None = None
+) -> ReleasePreview | None:
+    """Of the connector `kind`, or the one that is or was last in use. None where none is configured. Reads only."""
+    views = [one for one in await connectors.views(connection, organization_id) if kind in {None, one.kind}]
     if not views:
         return None
     waiting = await reading.waiting(connection, organization_id)

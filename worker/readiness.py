@@ -67,18 +67,25 @@ async def check(
     return {"checked": not unchecked}
 
 
-async def preview(pool: Pool, adapters: Adapters, organization_id: str) -> ReleasePreview | None:
+async def problems_told(pool: Pool, adapters: Adapters, organization_id: str, kind: str) -> list[Problem]:
+    """As `problems_of`; where no adapter can be made, why that is so is the problem."""
+    try:
+        return await problems_of(pool, adapters, organization_id, kind)
+    except ConfigurationError as error:
+        return [Problem("configuration", sentence) for sentence in error.problems]
+    except VaultError as error:
+        return [Problem("credentials", str(error))]
+
+
+async def preview(
+    pool: Pool, adapters: Adapters, organization_id: str, kind: str | None = None
+) -> ReleasePreview | None:
     """As `insights.release_preview`, with what the check finds. None where no connector is configured."""
     async with transaction(pool) as connection:
-        found = await insights.release_preview(connection, organization_id)
+        found = await insights.release_preview(connection, organization_id, kind)
     if found is None:
         return None
-    try:
-        problems = await problems_of(pool, adapters, organization_id, found.connector)
-    except ConfigurationError as error:
-        problems = [Problem("configuration", sentence) for sentence in error.problems]
-    except VaultError as error:
-        problems = [Problem("credentials", str(error))]
+    problems = await problems_told(pool, adapters, organization_id, found.connector)
     return found.model_copy(update={"problems": [ProblemView(subject=p.subject, message=p.message) for p in problems]})
 
 
