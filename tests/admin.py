@@ -17,6 +17,7 @@ from worker.admin.server import AdminServer
 from worker.admin.tokens import BearerTokens
 from worker.bootstrap import make_adapters
 from worker.domain.switching import Role
+from worker.overview import Overview
 from worker.vault import Vault
 
 ISSUER = "https://identity.test"
@@ -64,6 +65,11 @@ class Admin:
 
     scene: Scene
     url: str
+    overview: Overview
+
+    async def count(self) -> None:
+        """What is counted in the background is counted now."""
+        await self.overview._run_once()
 
     @asynccontextmanager
     async def client(self, bearer: str | None = None, **more: str) -> AsyncIterator[httpx2.AsyncClient]:
@@ -75,10 +81,13 @@ class Admin:
 @asynccontextmanager
 async def served(scene: Scene) -> AsyncIterator[Admin]:
     """Raises TimeoutError where the server does not stop in order."""
+    overview = Overview(scene.pool)
     identify = [BearerTokens(TestKeys(), ISSUER, AUDIENCE)]
     server = AdminServer(
         lambda port: make_app(
-            AdminContext(scene.pool, make_adapters(scene.settings), Vault(KEY), f"http://127.0.0.1:{port}", identify)
+            AdminContext(
+                scene.pool, make_adapters(scene.settings), Vault(KEY), f"http://127.0.0.1:{port}", identify, overview
+            )
         ),
         "127.0.0.1",
         0,
@@ -86,7 +95,7 @@ async def served(scene: Scene) -> AsyncIterator[Admin]:
     stop = asyncio.Event()
     running = asyncio.create_task(server.run(stop))
     try:
-        yield Admin(scene, f"http://127.0.0.1:{server.port}")
+        yield Admin(scene, f"http://127.0.0.1:{server.port}", overview)
     finally:
         stop.set()
         async with asyncio.timeout(PATIENCE):

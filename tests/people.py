@@ -17,6 +17,7 @@ from tests.scene import ADMIN, PATIENCE
 from worker import setup
 from worker.admin.cookies import SESSION
 from worker.bootstrap import AdminSide
+from worker.overview import Overview
 from worker.settings import Settings
 from worker.store.database import Pool, transaction
 
@@ -101,7 +102,7 @@ async def running_service(
 @asynccontextmanager
 async def running_admin_side(settings: Settings, pool: Pool) -> AsyncIterator[str]:
     """Its public address. It is stopped in order, and what fails in it fails the test."""
-    side, stop = AdminSide(settings, pool), asyncio.Event()
+    side, stop = AdminSide(settings, pool, Overview(pool)), asyncio.Event()
     serving = asyncio.create_task(side.run(stop))
     try:
         yield side.public_url

@@ -37,6 +37,7 @@ from worker.kafka import make_consumer, make_producer, make_reader
 from worker.lag import LagInspection
 from worker.lanes import LaneKeeper
 from worker.outbox import OutboxPublisher
+from worker.overview import Overview
 from worker.persistence import persistently
 from worker.probes import Probes
 from worker.progress import LoopName, Pulse
@@ -128,7 +129,8 @@ class Worker:
         self._connecting = partial(own_connection, settings.database_url.get_secret_value())
         self._reading = partial(own_reader, partial(make_reader, settings))
         self._intake = self._make_intake() if WorkerRole.INTAKE in settings.roles else None
-        self.admin = AdminSide(settings, pool) if WorkerRole.ADMIN in settings.roles else None
+        self._overview = Overview(pool, self._pulse.of(LoopName.OVERVIEW))
+        self.admin = AdminSide(settings, pool, self._overview) if WorkerRole.ADMIN in settings.roles else None
         self._callbacks: dict[str, Callback] = {}
         self._loops: dict[str, Loop] = {}
         self._wire()
@@ -176,6 +178,7 @@ class Worker:
             self._loops["silent_sessions"] = SilentSessions(self._pool, self._poll * POLLS_PER_ALARM, sessions_beat).run
         if self.admin:
             self._loops["admin"] = self.admin.run
+            self._loops["overview"] = self._overview.run
             sessions_beat = self._pulse.of(LoopName.SESSIONS)
             self._loops["sessions"] = SessionSweeper(
                 self._pool, _lifetimes(self._settings), SWEEP_EVERY, sessions_beat
@@ -238,11 +241,12 @@ class Worker:
 class AdminSide:
     """The screens and the API of one process. Without an identity provider they answer, and let nobody in."""
 
-    def __init__(self, settings: Settings, pool: Pool) -> None:
-        """Raises SettingsError where the port is taken."""
+    def __init__(self, settings: Settings, pool: Pool, overview: Overview) -> None:
+        """`overview` is kept counting by somebody else. Raises SettingsError where the port is taken."""
         self._provider = Provider(settings.oidc_issuer, ProviderHttp()) if settings.oidc_issuer else None
         self._settings = settings
         self._pool = pool
+        self._overview = overview
         with _port_of("SYNC_HTTP_PORT"):
             self._server = AdminServer(self._make_app, settings.http_host, settings.http_port)
 
@@ -265,7 +269,9 @@ class AdminSide:
 
     def _make_app(self, port: int) -> FastAPI:
         public_url, settings = self._public_url(port), self._settings
-        context = AdminContext(self._pool, make_adapters(settings), make_vault(settings), public_url, [identify_nobody])
+        context = AdminContext(
+            self._pool, make_adapters(settings), make_vault(settings), public_url, [identify_nobody], self._overview
+        )
         if self._provider is None:
             return make_app(context)
         bearer = BearerTokens(

@@ -35,7 +35,8 @@ A_SLICE = 200
 
 @dataclass(frozen=True, slots=True)
 class OverviewQuery:
-    """What is wanted. `search`: in the name or the ID, whatever its case. `after`: the cursor of the page before."""
+    """What is wanted. `search`: in the name or the ID, whatever its case. `after`: the cursor of the page before.
+    `own`: only these organisations; None: all."""
 
     search: str = ""
     kind: str | None = None
@@ -43,6 +44,7 @@ class OverviewQuery:
     only_problems: bool = False
     after: str | None = None
     limit: int = A_PAGE
+    own: frozenset[str] | None = None
 
 
 Place = tuple[int, str]
@@ -72,7 +74,7 @@ class _Ranking:
 
 
 class Overview:
-    """Held by the process that serves the screens; counts in the background. For global administrators."""
+    """Held by the process that serves the screens; counts in the background."""
 
     def __init__(self, pool: Pool, beat: Beat = unwatched) -> None:
         self._pool = pool
@@ -141,6 +143,8 @@ def _rest(took: float) -> float:
 
 def _wanted(names: Mapping[str, str], flags: Mapping[str, Flag], query: OverviewQuery) -> Sequence[str]:
     found, searched = list(names), query.search.strip().casefold()
+    if query.own is not None:
+        found = [one for one in found if one in query.own]
     if searched:
         found = [one for one in found if searched in names[one].casefold() or searched in one.casefold()]
     if query.kind is not None:

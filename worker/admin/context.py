@@ -9,6 +9,7 @@ from worker.adapters import Adapters
 from worker.admin.caller import Identify
 from worker.admin.code_flow import CodeFlow
 from worker.admin.sessions import Sessions
+from worker.overview import Overview
 from worker.store.database import Pool
 from worker.vault import Vault
 
@@ -31,6 +32,7 @@ class AdminContext:
     vault: Vault
     public_url: str
     identify: Sequence[Identify]
+    overview: Overview
     sign_in: SignIn | None = None
 
 
