@@ -20,6 +20,7 @@ async function openDialog(address, asker) {
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const title = page.querySelector("main h1");
   title.id = "dialog-title";
+  title.tabIndex = -1;
   dialog.replaceChildren(...page.querySelector("main").childNodes);
   dialog.querySelector("[autofocus], h1")?.focus();
 }
@@ -51,7 +52,29 @@ document.addEventListener("change", (event) => {
 });
 
 // What changed elsewhere is said once. The reader stays where they are.
+let said = document.querySelector("[data-announce]")?.dataset.announce;
+
 document.addEventListener("htmx:after:swap", () => {
-  const said = document.querySelector("[data-announce]");
-  if (said && said.dataset.announce !== announcement.textContent) announcement.textContent = said.dataset.announce;
+  const now = document.querySelector("[data-announce]")?.dataset.announce;
+  if (now && now !== said) announcement.textContent = now;
+  said = now;
+});
+
+// A page that can't be kept up to date says so: it may go on trying, or stop where the session has ended.
+function tell(id, wanted) {
+  const told = document.getElementById(id);
+  if (!told || told.hidden !== wanted) return;
+  told.hidden = !wanted;
+  if (wanted) announcement.textContent = told.textContent.trim();
+}
+
+document.addEventListener("htmx:error", () => tell("live-lost", true));
+
+document.addEventListener("htmx:after:request", (event) => {
+  const { response, sourceElement } = event.detail.ctx;
+  tell("live-lost", response.status >= 500);
+  if (response.status === 401) {
+    sourceElement.remove(); // htmx asks no more for what is not on the page
+    tell("live-ended", true);
+  }
 });

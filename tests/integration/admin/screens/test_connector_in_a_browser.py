@@ -1,0 +1,184 @@
+"""The switch in a real browser: by mouse, by keyboard alone, and while others switch elsewhere."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.admin import Admin, global_admin
+from tests.events import approval
+from tests.integration.worker.rows import take_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HOME = "/organizations/hlf"
+LIVE_SECONDS = 2
+
+
+async def test_by_mouse_the_switch_asks_in_a_dialog_and_shows_what_is_so_until_it_is_answered(
+    admin: Admin, browser: Browser
+) -> None:
+    await admin.scene.organization()
+    await admin.scene.switch(True)
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        switch = page.get_by_role("switch", name="Post to Xledger")
+        await switch.click()
+        dialog = page.get_by_role("dialog", name="Switch off Xledger")
+        await expect(dialog.get_by_role("heading", name="Switch off Xledger")).to_be_focused()
+        await expect(page.locator("#switch")).to_be_checked()
+        await dialog.get_by_label("Reason").fill("Maintenance")
+        await dialog.get_by_role("button", name="Switch off").click()
+        await expect(page.locator("#notice")).to_contain_text("Done:")
+        await expect(page.locator("#notice")).to_be_focused()
+        await expect(page.get_by_role("switch")).not_to_be_checked()
+        await expect(page.locator("#phase")).to_contain_text("switched off by admin-1: Maintenance")
+
+
+async def test_by_keyboard_alone_it_is_switched_on_after_the_preview(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    await take_in(admin.scene.pool, approval("R-1"))
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await tab_to(page, "#switch")
+        await page.keyboard.press("Space")
+        await expect(page.locator("dialog h1")).to_be_focused()
+        await tab_to(page, "#choice-all")
+        await page.keyboard.press("Space")
+        await tab_to(page, "#reason")
+        await page.keyboard.type("Onboarding done")
+        await tab_to(page, "dialog button[type=submit]")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#notice")).to_be_focused()
+        await expect(page.get_by_role("switch")).to_be_checked()
+
+
+async def test_escape_leaves_everything_as_it_was_and_the_focus_on_the_switch(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await tab_to(page, "#switch")
+        await page.keyboard.press("Space")
+        await expect(page.locator("dialog h1")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(page.locator("#switch")).to_be_focused()
+        await expect(page.locator("#switch")).not_to_be_checked()
+        await expect(page.locator("#phase")).to_contain_text("never been switched on")
+
+
+async def test_a_missing_reason_moves_the_focus_to_what_has_to_be_mended(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    await take_in(admin.scene.pool, approval("R-1"))
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await page.get_by_role("button", name="Switch on …").click()
+        await page.get_by_label("Release all").check()
+        await page.get_by_role("dialog").get_by_role("button", name="Switch on").click()
+        await expect(page.locator("#mistakes")).to_be_focused()
+        await expect(page.get_by_label("Release all")).to_be_checked()
+        await page.get_by_role("link", name="Enter a reason.").click()
+        await expect(page.get_by_label("Reason")).to_be_focused()
+        assert await page.locator("#reason").get_attribute("aria-invalid") == "true"
+
+
+async def test_what_is_switched_elsewhere_shows_within_two_seconds_and_moves_no_focus(
+    admin: Admin, browser: Browser
+) -> None:
+    await admin.scene.organization()
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await tab_to(page, "#switch")
+        await admin.scene.switch(True)
+        await expect(page.locator("#phase")).to_contain_text("Xledger is on since", timeout=LIVE_SECONDS * 1000)
+        await expect(page.get_by_role("switch")).to_be_checked()
+        await expect(page.locator("#switch")).to_be_focused()
+        await expect(page.get_by_role("status")).to_contain_text("Xledger is on since")
+        await admin.scene.switch(False)
+        await expect(page.get_by_role("switch")).not_to_be_checked(timeout=LIVE_SECONDS * 1000)
+        await expect(page.get_by_role("status")).to_contain_text("Xledger is off since")
+
+
+async def test_what_is_only_counted_anew_is_not_read_out(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await take_in(admin.scene.pool, approval("R-1"))
+        await expect(page.get_by_text("1 reimbursement waits")).to_be_visible()
+        await expect(page.get_by_role("status")).to_be_empty()
+
+
+async def test_a_dialog_stays_open_while_the_page_behind_it_changes(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    await admin.scene.switch(True)
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await page.get_by_role("switch").click()
+        await page.get_by_label("Reason").fill("Mine")
+        await admin.scene.switch(False)
+        await expect(page.locator("#switch")).not_to_be_checked()
+        await expect(page.get_by_label("Reason")).to_have_value("Mine")
+        await expect(page.get_by_label("Reason")).to_be_focused()
+        await page.get_by_role("dialog").get_by_role("button", name="Switch off").click()
+        await expect(page.locator("#notice")).to_contain_text("was disabled meanwhile")
+
+
+async def test_an_ended_session_is_told_and_nothing_is_asked_any_more(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await page.context.set_extra_http_headers({"Accept-Language": "en"})
+        await expect(page.get_by_role("status")).to_contain_text("Your session has ended")
+        await expect(page.locator("#live-ended")).to_be_visible()
+        await expect(page.locator("#live-poll")).to_have_count(0)
+
+
+async def test_a_service_that_is_away_is_told_until_it_is_back(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await page.route("**/live*", lambda route: route.abort())
+        await expect(page.locator("#live-lost")).to_be_visible()
+        await page.unroute("**/live*")
+        await expect(page.locator("#live-lost")).to_be_hidden()
+
+
+async def test_stored_script_never_runs(admin: Admin, browser: Browser) -> None:
+    script = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
+    await admin.scene.organization()
+    await admin.scene.fetch("update organization set name = $1", script)
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await page.get_by_role("switch").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Reason").fill(script)
+        await dialog.get_by_role("button", name="Switch on").click()
+        await expect(page.locator("#phase")).to_contain_text(script)
+        await admin.scene.switch(False)
+        await expect(page.locator("#phase")).to_contain_text("Xledger is off since")
+        await expect(page).to_have_title(re.compile("Integration settings"))
+
+
+@asynccontextmanager
+async def looking(browser: Browser) -> AsyncIterator[Page]:
+    headers = {"Authorization": f"Bearer {global_admin()}", "Accept-Language": "en"}
+    context = await browser.new_context(extra_http_headers=headers)
+    failures: list[str] = []
+    page = await context.new_page()
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    try:
+        yield page
+    finally:
+        await context.close()
+    assert failures == []
+
+
+async def tab_to(page: Page, selector: str) -> None:
+    """By keyboard alone."""
+    for _ in range(60):
+        if await page.evaluate("selector => document.activeElement?.matches(selector)", selector):
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"{selector} can't be reached by keyboard")

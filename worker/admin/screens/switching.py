@@ -1,0 +1,214 @@
+"""Switching a connector: the page that asks, which a script opens as a dialog, and the switch itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from connectors.contract import ConfigurationError
+from worker import insights, readiness, releasing
+from worker.admin.access import Asking, Context, OrganizationId, own_organization
+from worker.admin.caller import Caller
+from worker.admin.context import AdminContext
+from worker.admin.problems import ProblemError
+from worker.admin.screens.connector_facts import ConnectorFacts, connector_facts
+from worker.admin.screens.notices import Notice, Tone, go_on
+from worker.admin.screens.pages import page
+from worker.admin.screens.reader import Reader, reader_of
+from worker.admin.screens.shown import Shown, ShownOrganization, shown_organization
+from worker.admin.screens.wishes import Choice, Wish, seen_of
+from worker.domain.switching import Toggle, Verdict
+from worker.readiness import NotReady
+from worker.store import connectors
+from worker.store.database import transaction, unlimited
+from worker.toggles import Toggled, apply_toggle
+from worker.vault import VaultError
+from worker.views import ConnectorObject, ReleasePreview
+
+router = APIRouter(prefix="/organizations/{organization_id}/connector/switch")
+
+SOURCE = "http"
+NO_MISTAKES: Mapping[str, str] = MappingProxyType({})
+TONES = {
+    Verdict.APPLIED: Tone.DONE,
+    Verdict.UNCHANGED: Tone.NOTE,
+    Verdict.SUPERSEDED: Tone.REFUSED,
+    Verdict.REFUSED: Tone.REFUSED,
+}
+Direction = Annotated[Literal["on", "off"] | None, Query(alias="enabled")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    """What is to be switched, who asks, and what the worker knows of it."""
+
+    request: Request
+    shown: ShownOrganization
+    caller: Caller
+    context: AdminContext
+    facts: ConnectorFacts
+    connector: ConnectorObject
+
+    @property
+    def reader(self) -> Reader:
+        return reader_of(self.request)
+
+    @property
+    def home(self) -> str:
+        return f"/organizations/{self.shown.organization_id}"
+
+
+@router.get("")
+async def ask(
+    request: Request,
+    shown: Shown,
+    caller: Asking,
+    context: Context,
+    kind: Annotated[str | None, Query(alias="connector", max_length=64)] = None,
+    direction: Direction = None,
+) -> Response:
+    if kind is None or direction is None:
+        return RedirectResponse(f"/organizations/{shown.organization_id}", HTTPStatus.SEE_OTHER)
+    switch = await _switch(request, shown, caller, context, kind)
+    wish = Wish(seen=seen_of(switch.connector.changed_at))
+    return await _asked_on(switch, wish) if direction == "on" else _asked_off(switch, wish)
+
+
+@router.post("")
+async def decide(
+    request: Request,
+    organization_id: OrganizationId,
+    caller: Asking,
+    context: Context,
+    wish: Annotated[Wish, Form()],
+    kind: Annotated[str, Query(alias="connector", max_length=64)],
+    direction: Annotated[Literal["on", "off"], Query(alias="enabled")],
+) -> Response:
+    toggle = Toggle(
+        organization_id=organization_id,
+        connector=kind,
+        enabled=direction == "on",
+        reason=wish.plain_reason,
+        actor=caller.actor,
+        seen_change=wish.seen_change,
+    )
+    if not caller.may_see(organization_id):
+        await _tell_the_organization(context, toggle)
+    shown = await shown_organization(own_organization(organization_id, caller), context)
+    switch = await _switch(request, shown, caller, context, kind)
+    return await _switch_on(switch, wish, toggle) if toggle.enabled else await _switch_off(switch, wish, toggle)
+
+
+async def _tell_the_organization(context: AdminContext, toggle: Toggle) -> None:
+    """A stranger's try is refused at the door, and stands in the log of the organisation that it was about."""
+    with unlimited():
+        async with transaction(context.pool) as connection:
+            if await connectors.organization_exists(connection, toggle.organization_id):
+                await apply_toggle(connection, toggle, SOURCE)
+
+
+async def _switch(
+    request: Request, shown: ShownOrganization, caller: Caller, context: AdminContext, kind: str
+) -> _Switch:
+    """Raises ProblemError 404 where that connector is not configured."""
+    facts = await connector_facts(context, shown.organization_id, kind)
+    if facts.connector is None or facts.connector.connector != kind:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", "That connector is not configured. Check the address.")
+    return _Switch(request, shown, caller, context, facts, facts.connector)
+
+
+async def _switch_off(switch: _Switch, wish: Wish, toggle: Toggle) -> Response:
+    mistakes = wish.mistakes_off(switch.reader)
+    if mistakes:
+        return _asked_off(switch, wish, mistakes, HTTPStatus.UNPROCESSABLE_ENTITY)
+    async with transaction(switch.context.pool) as connection:
+        toggled = await apply_toggle(connection, toggle, SOURCE)
+    return _done(switch, toggled)
+
+
+async def _switch_on(switch: _Switch, wish: Wish, toggle: Toggle) -> Response:
+    waits = switch.facts.waiting_count > 0
+    mistakes = wish.mistakes_on(switch.reader, something_waits=waits)
+    if mistakes:
+        return await _asked_on(switch, wish, mistakes, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    if wish.choice == Choice.REVIEW:
+        return _review(switch)
+    if waits and wish.choice != Choice.ALL:
+        handed_over = await _handed_over(switch, wish)
+        if wish.confirmed != handed_over:
+            return _confirm(switch, wish, handed_over)
+    try:
+        toggled = await releasing.enable(
+            switch.context.pool, switch.context.adapters, toggle, SOURCE, wish.release, unchecked=wish.unchecked
+        )
+    except (ConfigurationError, VaultError):
+        return await _asked_on(switch, wish, refused=True, status=HTTPStatus.CONFLICT)
+    if isinstance(toggled, NotReady):
+        return await _asked_on(switch, wish, refused=True, status=HTTPStatus.CONFLICT)
+    return _done(switch, toggled)
+
+
+async def _handed_over(switch: _Switch, wish: Wish) -> int:
+    async with transaction(switch.context.pool) as connection:
+        found = await insights.handed_over_preview(connection, switch.shown.organization_id, wish.release.from_date)
+    return found.count
+
+
+def _done(switch: _Switch, toggled: Toggled) -> Response:
+    notice = Notice(TONES[toggled.decision.verdict], switch.reader.said(toggled.decision.sentence))
+    return go_on(f"{switch.home}?connector={switch.connector.connector}", notice)
+
+
+def _review(switch: _Switch) -> Response:
+    text = switch.reader.translate("Nothing was changed; the connector is still off. This is what waits.")
+    return go_on(f"{switch.home}/reimbursements?state=pending", Notice(Tone.NOTE, text))
+
+
+def _asked_off(
+    switch: _Switch,
+    wish: Wish,
+    mistakes: Mapping[str, str] = NO_MISTAKES,
+    status: HTTPStatus = HTTPStatus.OK,
+) -> Response:
+    return _page(switch, "switch-off.html", status, wish=wish, mistakes=mistakes)
+
+
+async def _asked_on(
+    switch: _Switch,
+    wish: Wish,
+    mistakes: Mapping[str, str] = NO_MISTAKES,
+    *,
+    refused: bool = False,
+    status: HTTPStatus = HTTPStatus.OK,
+) -> Response:
+    """With the release preview, for which the ERP is asked, unless another connector has to be switched off first."""
+    in_the_way = switch.facts.in_the_way
+    preview = None if in_the_way else await _preview(switch)
+    facts = {"preview": preview, "in_the_way": in_the_way, "wish": wish, "mistakes": mistakes, "refused": refused}
+    return _page(switch, "switch-on.html", status, **facts)
+
+
+def _confirm(switch: _Switch, wish: Wish, handed_over: int) -> Response:
+    posted = max(switch.facts.waiting_count - handed_over, 0)
+    return _page(switch, "switch-confirm.html", HTTPStatus.OK, wish=wish, handed_over=handed_over, posted=posted)
+
+
+async def _preview(switch: _Switch) -> ReleasePreview | None:
+    organization_id, kind = switch.shown.organization_id, switch.connector.connector
+    return await readiness.preview(switch.context.pool, switch.context.adapters, organization_id, kind)
+
+
+def _page(switch: _Switch, template: str, status: HTTPStatus, **facts: object) -> Response:
+    return page(
+        switch.request,
+        template,
+        caller=switch.caller,
+        status=status,
+        organization=switch.shown,
+        connector=switch.connector,
+        **facts,
+    )
