@@ -8,12 +8,13 @@ from starlette.responses import RedirectResponse, Response
 
 from worker.admin.access import Asking
 from worker.admin.local_paths import local_path
-from worker.admin.screens import assets, connector, credentials, switching
+from worker.admin.screens import assets, connector, credentials, management, switching
 from worker.admin.screens.catalogues import Language
 from worker.admin.screens.reader import LANGUAGE_COOKIE
 
 router = APIRouter(include_in_schema=False)
 router.include_router(assets.router)
+router.include_router(management.router)
 router.include_router(connector.router)
 router.include_router(switching.router)
 router.include_router(credentials.router)

@@ -1,0 +1,195 @@
+"""Integration management: who sees which organisations, in which order, and how they are found among thousands."""
+
+import re
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.admin import Admin, admin_of, global_admin
+from tests.events import approval
+from tests.integration.admin.screens.visitor import Page, visiting
+from tests.integration.worker.rows import bring_to, take_in
+from tests.scene import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ADDRESS = "/organizations"
+A_PAGE = 40
+HEAVIEST = 55_000
+"""With the files beside it, 100 kB."""
+
+
+async def test_a_global_administrator_sees_every_organisation_with_what_matters(admin: Admin) -> None:
+    await admin.scene.organization("hlf")
+    await admin.scene.organization("nbf", kind="business_central")
+    await add(admin.scene, "new")
+    await take_in(admin.scene.pool, approval("R-1", amount="1250.50"), approval("R-2"), approval("R-3", currency="EUR"))
+    await bring_to(admin.scene.pool, "synced", "R-2")
+    await admin.scene.switch(True)
+    await admin.count()
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(ADDRESS)
+    assert names(page) == ["hlf", "nbf", "new"]
+    assert re.search(
+        r"HLF hlf Xledger On .* On 2 250.00 EUR 1,250.50 NOK 20.Nov.2026 10:12 \d+.\w+.\d{4} \d\d:\d\d", page.text
+    )
+    assert re.search(r"NBF nbf Dynamics 365 Business Central Off .* Off 0 – –", page.text)
+    assert "NEW new – Not set up 0 – –" in page.text
+
+
+async def test_those_with_problems_come_first_and_say_what_it_is(admin: Admin) -> None:
+    for organization_id in ("a", "b", "c"):
+        await admin.scene.organization(organization_id)
+    await take_in(admin.scene.pool, approval("R-1", "c"))
+    await bring_to(admin.scene.pool, "rejected", "R-1", organization_id="c")
+    await admin.scene.switch(True, "b")
+    await admin.scene.fetch(
+        "update connector set suspended_at = now(), suspended_reason = 'No licence.' where organization_id = 'b'"
+    )
+    await admin.count()
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(ADDRESS)
+        only = await visitor.submit(page.form(ADDRESS), problems="true")
+    assert names(page) == ["b", "c", "a"]
+    assert "3 organisations , 2 with problems" in page.text
+    assert "Problem: The Xledger connector is suspended: No licence." in page.text
+    assert "Problem: 1 reimbursement was rejected and waits for a person." in page.text
+    assert names(only) == ["b", "c"]
+
+
+async def test_an_organisations_administrator_sees_their_own_only(admin: Admin) -> None:
+    for organization_id in ("hlf", "nbf", "other"):
+        await admin.scene.organization(organization_id)
+    await admin.count()
+    async with visiting(admin, admin_of("hlf", "nbf")) as visitor:
+        page = await visitor.go(ADDRESS)
+        searched = await visitor.go(f"{ADDRESS}?search=other")
+    assert names(page) == ["hlf", "nbf"]
+    assert "2 organisations" in page.text
+    assert names(searched) == []
+    assert "No organisation fits." in searched.text
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"search": "blIND"}, ["nbf"]),
+        ({"search": "HLF"}, ["hlf"]),
+        ({"search": "%"}, []),
+        ({"kind": "xledger"}, ["hlf", "nbf"]),
+        ({"kind": "business_central"}, ["lhl"]),
+        ({"phase": "on"}, ["nbf"]),
+        ({"phase": "off", "kind": "xledger"}, ["hlf"]),
+        ({"phase": "sideways"}, ["hlf", "lhl", "nbf"]),
+    ],
+)
+async def test_it_is_searched_and_narrowed(admin: Admin, given: dict[str, str], found: list[str]) -> None:
+    await admin.scene.organization("hlf")
+    await admin.scene.organization("nbf")
+    await admin.scene.organization("lhl", kind="business_central")
+    await admin.scene.fetch("update organization set name = 'Norges Blindeforbund' where organization_id = 'nbf'")
+    await admin.scene.switch(True, "nbf")
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.submit((await visitor.go(ADDRESS)).form(ADDRESS), **given)
+    assert names(page) == found
+
+
+async def test_the_form_keeps_what_was_chosen(admin: Admin) -> None:
+    await admin.scene.organization()
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(f'{ADDRESS}?search="><b>&problems=true&kind=xledger')
+        everything = await visitor.go(page.link("Show all"))
+    assert page.form(ADDRESS).fields["search"] == '"><b>'
+    assert page.form(ADDRESS).fields["problems"] == "true"
+    assert '<option value="xledger" selected>' in page.source
+    assert names(everything) == ["hlf"]
+
+
+async def test_the_pages_hold_each_of_thousands_once_and_are_light(admin: Admin) -> None:
+    await admin.scene.fetch(
+        "insert into organization (organization_id, name) "
+        "select 'o' || n, 'Organisation ' || n from generate_series(1, 5000) n"
+    )
+    await admin.scene.fetch(
+        "insert into connector (organization_id, kind, title, settings, mapping) "
+        "select organization_id, 'xledger', 'Xledger', '{}', '{}' from organization"
+    )
+    await admin.count()
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(ADDRESS)
+        weight = len(page.source.encode())
+        seen = names(page)
+        for _ in range(3):
+            page = await visitor.go(page.link("Next page"))
+            seen += names(page)
+    assert "5,000 organisations" in page.text
+    assert "121 to 160 of 5,000" in page.text
+    assert len(seen) == len(set(seen)) == 4 * A_PAGE
+    assert weight < HEAVIEST
+
+
+async def test_the_last_page_leads_to_no_other_and_back_to_the_first(admin: Admin) -> None:
+    await admin.scene.fetch(
+        "insert into organization (organization_id, name) select 'o' || n, 'O' || n from generate_series(1, 60) n"
+    )
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(f"{ADDRESS}?search=o")
+        last = await visitor.go(page.link("Next page"))
+        first = await visitor.go(last.link("First page"))
+    assert "41 to 60 of 60" in last.text
+    assert len(names(last)) == 20
+    assert "Next page" not in last.text
+    assert first.address.endswith("?search=o")
+    assert names(first) == names(page)
+
+
+async def test_a_cursor_that_no_page_gave_begins_anew(admin: Admin) -> None:
+    await admin.scene.organization()
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(f"{ADDRESS}?search=h&after=nonsense&start=51")
+    assert page.address.endswith(f"{ADDRESS}?search=h")
+    assert names(page) == ["hlf"]
+
+
+async def test_before_the_first_count_it_says_so(admin: Admin) -> None:
+    await admin.scene.organization()
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(ADDRESS)
+    assert "What waits is being counted." in page.text
+
+
+async def test_each_row_has_a_switch_that_leads_to_the_same_question(admin: Admin) -> None:
+    await admin.scene.organization("hlf")
+    await admin.scene.organization("nbf")
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(ADDRESS)
+        asked = await visitor.submit(page.form("/organizations/nbf/connector/switch"))
+        done = await visitor.submit(asked.form("/connector/switch"), reason="Ready")
+    assert "Xledger is on since" in done.text
+    assert done.address.endswith("/organizations/nbf?connector=xledger")
+
+
+async def test_in_a_browser_the_switch_of_a_row_opens_the_dialog(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization("hlf")
+    await admin.scene.organization("nbf")
+    headers = {"Authorization": f"Bearer {global_admin()}", "Accept-Language": "en"}
+    page = await browser.new_page(extra_http_headers=headers)
+    await page.goto(admin.url + ADDRESS)
+    await page.get_by_role("row", name="NBF").get_by_role("switch").click()
+    dialog = page.get_by_role("dialog", name="Switch on Xledger")
+    await expect(dialog).to_contain_text("NBF")
+    await dialog.get_by_label("Reason").fill("Ready")
+    await dialog.get_by_role("button", name="Switch on").click()
+    await expect(page.get_by_role("switch")).to_be_checked()
+    await page.close()
+
+
+def names(page: Page) -> list[str]:
+    """The organisations of the table, in its order."""
+    return [address.removeprefix(f"{ADDRESS}/") for address, _ in page.links if address.startswith(f"{ADDRESS}/")]
+
+
+async def add(scene: Scene, organization_id: str) -> None:
+    await scene.fetch(
+        "insert into organization (organization_id, name) values ($1, $2)", organization_id, organization_id.upper()
+    )
