@@ -307,3 +307,10 @@ async def test_organisations_may_be_listed_with_what_was_counted_before(pool: Po
         counted = await insights.organizations(connection, counted=held)
         fresh = await insights.organizations(connection)
     assert (counted[0].waiting[0].count, fresh[0].waiting[0].count) == (1, 2)
+
+
+async def test_whose_own_organisations_are_asked_for_gets_no_others(pool: Pool) -> None:
+    await _one_of_each(pool)
+    page = await _page(pool, OverviewQuery(own=frozenset({"f-well", "b-rejected", "nobody"})))
+    assert [row.organization_id for row in page.organizations] == ["b-rejected", "f-well"]
+    assert (page.total, page.problems) == (2, 1)

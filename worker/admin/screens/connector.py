@@ -11,7 +11,7 @@ from worker.admin.access import Asking, Context
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext
 from worker.admin.problems import ProblemError
-from worker.admin.screens.connector_facts import ConnectorFacts, connector_facts
+from worker.admin.screens.connector_facts import ConnectorFacts, connector_facts, credentials_of
 from worker.admin.screens.mapping_rows import mapping_rows
 from worker.admin.screens.pages import page, part
 from worker.admin.screens.shown import Shown, ShownOrganization
@@ -26,7 +26,7 @@ Kind = Annotated[str | None, Query(alias="connector", max_length=LONGEST_KIND)]
 @router.get("")
 async def settings(request: Request, shown: Shown, caller: Asking, context: Context, kind: Kind = None) -> Response:
     facts = await connector_facts(context, shown.organization_id, kind)
-    return _page(request, shown, caller, facts)
+    return await _page(request, shown, caller, context, facts)
 
 
 @router.get("/live")
@@ -54,7 +54,7 @@ async def test(
 ) -> Response:
     """Asks the ERP, and shows the settings with what it answered. Changes nothing."""
     facts = await connector_facts(context, shown.organization_id, kind)
-    return _page(request, shown, caller, facts, await _problems(context, configured(facts)))
+    return await _page(request, shown, caller, context, facts, await _problems(context, configured(facts)))
 
 
 def configured(facts: ConnectorFacts) -> ConnectorObject:
@@ -69,15 +69,23 @@ async def _problems(context: AdminContext, tested: ConnectorObject) -> list[Prob
     return [ProblemView(subject=one.subject, message=one.message) for one in found]
 
 
-def _page(
+async def _page(
     request: Request,
     shown: ShownOrganization,
     caller: Caller,
+    context: AdminContext,
     facts: ConnectorFacts,
     problems: list[ProblemView] | None = None,
 ) -> Response:
     """`problems` is None where the ERP was not asked."""
     rows = mapping_rows(facts.connector.mapping, problems or []) if facts.connector else []
     return page(
-        request, "connector.html", caller=caller, organization=shown, facts=facts, problems=problems, mapping=rows
+        request,
+        "connector.html",
+        caller=caller,
+        organization=shown,
+        facts=facts,
+        problems=problems,
+        mapping=rows,
+        credentials=await credentials_of(context, facts.connector) if facts.connector else None,
     )

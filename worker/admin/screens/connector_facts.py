@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from connectors.contract import ConfigurationError
 from worker import insights
 from worker.admin.context import AdminContext
 from worker.store.database import transaction
-from worker.views import ConnectorObject, WaitingView
+from worker.views import ConnectorObject, CredentialsView, WaitingView
 
 DIGEST_CHARACTERS = 16
 
@@ -46,3 +47,14 @@ async def connector_facts(context: AdminContext, organization_id: str, kind: str
         waiting = found[0].waiting if found else await insights.waiting_of(connection, organization_id)
     looked_at = next((one for one in found if one.connector == kind), found[0] if found else None)
     return ConnectorFacts(looked_at, [one for one in found if one is not looked_at], waiting)
+
+
+async def credentials_of(context: AdminContext, connector: ConnectorObject) -> CredentialsView | None:
+    """Which there are and who gave them last; None for a kind that is not installed any more."""
+    try:
+        async with transaction(context.pool) as connection:
+            return await insights.credentials(
+                connection, context.adapters, connector.organization_id, connector.connector
+            )
+    except ConfigurationError:
+        return None

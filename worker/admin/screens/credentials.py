@@ -13,8 +13,9 @@ from worker import setup
 from worker.admin.access import Asking, Context
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext
+from worker.admin.problems import ProblemError
 from worker.admin.screens.connector import configured
-from worker.admin.screens.connector_facts import connector_facts
+from worker.admin.screens.connector_facts import connector_facts, credentials_of
 from worker.admin.screens.notices import Notice, Tone, go_on
 from worker.admin.screens.pages import page
 from worker.admin.screens.reader import Reader, reader_of
@@ -37,14 +38,14 @@ async def ask(request: Request, shown: Shown, caller: Asking, context: Context, 
     if kind is None:
         return RedirectResponse(f"/organizations/{shown.organization_id}", HTTPStatus.SEE_OTHER)
     connector = configured(await connector_facts(context, shown.organization_id, kind))
-    return _page(request, shown, caller, connector, _fields(context, connector))
+    return _page(request, shown, caller, connector, await _fields(context, connector))
 
 
 @router.post("")
 async def replace(request: Request, shown: Shown, caller: Asking, context: Context, kind: Kind = None) -> Response:
     """What was typed is not shown again, also where it is refused."""
     connector = configured(await connector_facts(context, shown.organization_id, kind))
-    fields = _fields(context, connector)
+    fields = await _fields(context, connector)
     async with request.form(max_files=0, max_fields=len(fields) + 1) as form:
         given = {name: str(form.get(name, "")).strip() for name in fields}
     reader = reader_of(request)
@@ -85,8 +86,12 @@ def _page(
     )
 
 
-def _fields(context: AdminContext, connector: ConnectorObject) -> list[str]:
-    return sorted(context.adapters.factory(connector.connector).secret_fields)
+async def _fields(context: AdminContext, connector: ConnectorObject) -> Sequence[str]:
+    """Raises ProblemError 404 where nobody knows any more what the connector needs."""
+    found = await credentials_of(context, connector)
+    if found is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "not-found", "That connector is not installed. Ask an operator.")
+    return found.fields
 
 
 async def _replaced(

@@ -8,8 +8,9 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.admin import Admin, global_admin
-from tests.events import approval
+from tests.events import approval, toggle
 from tests.integration.worker.rows import take_in
+from tests.scene import INTAKE_ONLY, ready
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -99,6 +100,16 @@ async def test_what_is_switched_elsewhere_shows_within_two_seconds_and_moves_no_
         await admin.scene.switch(False)
         await expect(page.get_by_role("switch")).not_to_be_checked(timeout=LIVE_SECONDS * 1000)
         await expect(page.get_by_role("status")).to_contain_text("Xledger is off since")
+
+
+async def test_a_toggle_by_kafka_shows_too(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    async with admin.scene.worker(INTAKE_ONLY) as worker, looking(browser) as page:
+        await ready(worker)
+        await page.goto(admin.url + HOME)
+        await admin.scene.toggle(toggle(True))
+        await expect(page.locator("#phase")).to_contain_text("switched on by user-9: Onboarding done")
+        await expect(page.get_by_role("switch")).to_be_checked()
 
 
 async def test_what_is_only_counted_anew_is_not_read_out(admin: Admin, browser: Browser) -> None:

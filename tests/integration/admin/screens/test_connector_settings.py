@@ -159,6 +159,7 @@ async def test_replaced_credentials_switch_nothing_on(admin: Admin) -> None:
         tested = await visitor.submit(page.form("/connector/test"))
     assert "Done: The credentials are replaced. The connector is as it was: nothing was switched." in page.text
     assert "Xledger is off. It has never been switched on." in page.text
+    assert "Given last by admin-1 on" in page.text
     assert "everything is in order" in tested.text
     entry = (await admin.scene.log())[-1]
     assert (entry["change"], entry["actor"], entry["source"]) == ("credentials_replaced", "admin-1", "http")
@@ -175,6 +176,21 @@ async def test_a_missing_credential_is_asked_for_and_the_others_are_not_given_ba
     assert page.elements["client_secret"]["aria-describedby"] == "client_secret-mistake"
     assert "a client" not in page.source
     assert "credentials_replaced" not in [entry["change"] for entry in await admin.scene.log()]
+
+
+async def test_a_kind_that_is_not_installed_any_more_is_told_and_breaks_no_page(admin: Admin) -> None:
+    await admin.scene.organization()
+    await admin.scene.fetch("delete from connector_secret")
+    await admin.scene.fetch("update connector set kind = 'gone', title = 'Gone'")
+    async with visiting(admin, global_admin()) as visitor:
+        page = await visitor.go(HOME)
+        tested = await visitor.submit(page.form("/connector/test"))
+        preview = await visitor.submit(page.form("/connector/switch"))
+        credentials = await visitor.go(f"{HOME}/connector/credentials?connector=gone")
+    assert "This kind of connector is not installed any more." in page.text
+    assert "There is no gone connector." in tested.text
+    assert "There is no gone connector." in preview.text
+    assert credentials.status == 404
 
 
 async def test_what_is_new_is_asked_for_and_nothing_new_is_answered_with_nothing(admin: Admin) -> None:

@@ -75,6 +75,17 @@ async def test_before_switching_on_it_says_what_would_be_sent_and_what_would_be_
     assert "Everything is in order." in page.text
 
 
+async def test_the_preview_is_of_the_connector_that_is_to_be_switched_on(admin: Admin) -> None:
+    await admin.scene.organization()
+    await admin.scene.configure("hlf", "business_central", mapping={**WRONG_ACCOUNT, "expense_types": {}})
+    await take_in(admin.scene.pool, approval("R-1"))
+    async with visiting(admin, global_admin()) as visitor:
+        one = await visitor.go(f"{HOME}{SWITCH}?connector=xledger&enabled=on")
+        other = await visitor.go(f"{HOME}{SWITCH}?connector=business_central&enabled=on")
+    assert "The mapping has everything they need." in one.text
+    assert "R-1 The expense type 'travel' has no account in the mapping." in other.text
+
+
 async def test_all_that_waits_is_released(admin: Admin) -> None:
     await admin.scene.organization()
     await take_in(admin.scene.pool, approval("R-1"))
