@@ -8,6 +8,7 @@ from worker.domain.states import ASKABLE_BY_A_PERSON, CLOSABLE_BY_A_PERSON, RETR
 from worker.domain.switching import Actor
 from worker.store import intake, items, sync_log
 from worker.store.database import Connection
+from worker.store.items import Standing
 from worker.store.sync_log import Change
 
 
@@ -25,23 +26,33 @@ class NotDecided:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Who wants what done to which item, and why."""
+    """Who wants what done to which item, and why. `seen` is where it stood as far as they saw (None: they did not
+    look)."""
 
     organization_id: str
     reimbursement_id: str
     actor: Actor
     reason: str
     source: str
+    seen: Standing | None
 
 
 async def retry(
-    connection: Connection, organization_id: str, reimbursement_id: str, *, actor: Actor, reason: str, source: str
+    connection: Connection,
+    organization_id: str,
+    reimbursement_id: str,
+    *,
+    actor: Actor,
+    reason: str,
+    source: str,
+    seen: Standing | None = None,
 ) -> Decided | NotDecided:
     """A rejected item becomes pending again, in its old place. One whose outcome is unknown is not sent for that: it is
     looked up once more."""
-    case = _Case(organization_id, reimbursement_id, actor, reason, source)
-    state = await items.lock_state(connection, organization_id, reimbursement_id)
-    refusal = _refusal(case, state)
+    case = _Case(organization_id, reimbursement_id, actor, reason, source, seen)
+    standing = await items.lock_standing(connection, organization_id, reimbursement_id)
+    state = standing.state if standing else None
+    refusal = _refusal(case, standing)
     if not refusal and state not in RETRYABLE_BY_A_PERSON | ASKABLE_BY_A_PERSON:
         refusal = say(
             "{reimbursement} is {state}, and only what was rejected or is unknown can be retried.",
@@ -66,12 +77,20 @@ async def _try_again(connection: Connection, case: _Case, state: ItemState | Non
 
 
 async def hand_over(
-    connection: Connection, organization_id: str, reimbursement_id: str, *, actor: Actor, reason: str, source: str
+    connection: Connection,
+    organization_id: str,
+    reimbursement_id: str,
+    *,
+    actor: Actor,
+    reason: str,
+    source: str,
+    seen: Standing | None = None,
 ) -> Decided | NotDecided:
     """The item leaves the queue for good: somebody booked it by hand, or it is not to be booked."""
-    case = _Case(organization_id, reimbursement_id, actor, reason, source)
-    state = await items.lock_state(connection, organization_id, reimbursement_id)
-    refusal = _refusal(case, state)
+    case = _Case(organization_id, reimbursement_id, actor, reason, source, seen)
+    standing = await items.lock_standing(connection, organization_id, reimbursement_id)
+    state = standing.state if standing else None
+    refusal = _refusal(case, standing)
     if not refusal and state not in CLOSABLE_BY_A_PERSON:
         refusal = say(
             "{reimbursement} is {state} and can't be marked as handled elsewhere now.",
@@ -85,7 +104,7 @@ async def hand_over(
     return Decided(ItemState.HANDLED_ELSEWHERE)
 
 
-def _refusal(case: _Case, state: ItemState | None) -> Sentence | None:
+def _refusal(case: _Case, standing: Standing | None) -> Sentence | None:
     if not case.actor.may_switch(case.organization_id):
         return say(
             "{actor} may not decide for {organization}: it is not their organisation.",
@@ -94,11 +113,17 @@ def _refusal(case: _Case, state: ItemState | None) -> Sentence | None:
         )
     if not case.reason.strip():
         return say("A reason is required. Say why, and try again.")
-    if state is None:
+    if standing is None:
         return say(
             "{organization} has no reimbursement {reimbursement}. Check the number.",
             organization=case.organization_id,
             reimbursement=case.reimbursement_id,
+        )
+    if case.seen not in {None, standing}:
+        return say(
+            "{reimbursement} has changed meanwhile: it is {state} now. Nothing was done. Look again before you decide.",
+            reimbursement=case.reimbursement_id,
+            state=_said(standing.state),
         )
     return None
 

@@ -20,6 +20,14 @@ EntryKind = Literal["settled", "confirmed", "looked_up"]
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an item stands: as it is, or as a person saw it."""
+
+    state: ItemState
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenConnector:
     """The connector a claim may be made for, its flag held until the transaction ends, and the run under way."""
 
@@ -270,10 +278,10 @@ async def open_version(connection: Connection, organization_id: str, kind: str) 
     return version
 
 
-async def lock_state(connection: Connection, organization_id: str, reimbursement_id: str) -> ItemState | None:
-    """The state of an item, held until the transaction ends; None where there is no such item."""
+async def lock_standing(connection: Connection, organization_id: str, reimbursement_id: str) -> Standing | None:
+    """Where an item stands, held until the transaction ends; None where there is no such item."""
     row = await connection.fetchrow(_SQL["lock_item"], organization_id, reimbursement_id)
-    return ItemState(row["state"]) if row else None
+    return Standing(ItemState(row["state"]), row["attempt"]) if row else None
 
 
 async def retry(connection: Connection, organization_id: str, reimbursement_id: str) -> None:

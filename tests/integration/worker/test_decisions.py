@@ -13,6 +13,7 @@ from worker.domain.sentences import say
 from worker.domain.states import ItemState
 from worker.domain.switching import Actor, Role
 from worker.store.database import Pool, acquire, transaction
+from worker.store.items import Standing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -139,6 +140,30 @@ async def test_a_decision_by_somebody_elses_admin_is_refused_whether_the_item_ex
         assert refused == NotDecided(say("user-9 may not decide for hlf: it is not their organisation."))
     assert (await _item(pool))["state"] == "rejected"
     assert [entry["actor"] for entry in await log_of(pool)][-2:] == ["user-9", "user-9"]
+
+
+@BOTH
+@pytest.mark.parametrize("seen", [Standing(ItemState.PENDING, 1), Standing(ItemState.REJECTED, 0)])
+async def test_what_has_changed_since_it_was_looked_at_is_not_decided_on(
+    pool: Pool, decide: Decide, seen: Standing
+) -> None:
+    await _in_state(pool, "rejected")
+    async with transaction(pool) as connection:
+        decided = await decide(connection, "hlf", "R-1", actor=OWN, reason="Voucher 7", source="http", seen=seen)
+    assert isinstance(decided, NotDecided)
+    assert decided.sentence.startswith("R-1 has changed meanwhile: it is rejected now.")
+    assert (await _item(pool))["state"] == "rejected"
+    entry = (await log_of(pool))[-1]
+    assert (entry["new_state"], entry["reason"]) == ("rejected", decided.sentence)
+
+
+@BOTH
+async def test_what_is_as_it_was_looked_at_is_decided_on(pool: Pool, decide: Decide) -> None:
+    await _in_state(pool, "rejected")
+    seen = Standing(ItemState.REJECTED, 1)
+    async with transaction(pool) as connection:
+        decided = await decide(connection, "hlf", "R-1", actor=OWN, reason="Voucher 7", source="http", seen=seen)
+    assert isinstance(decided, Decided)
 
 
 async def test_an_untried_item_may_be_handled_elsewhere_without_a_connector(pool: Pool) -> None:
