@@ -1,7 +1,7 @@
 """What the screens and the API work with, made once by bootstrap."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
@@ -9,6 +9,7 @@ from worker.adapters import Adapters
 from worker.admin.caller import Identify
 from worker.admin.code_flow import CodeFlow
 from worker.admin.sessions import Sessions
+from worker.log_verifier import LogVerifier
 from worker.overview import Overview
 from worker.store.database import Pool
 from worker.vault import Vault
@@ -34,6 +35,7 @@ class AdminContext:
     identify: Sequence[Identify]
     overview: Overview
     sign_in: SignIn | None = None
+    log_verifier: LogVerifier = field(default_factory=LogVerifier)
 
 
 def context_of(request: Request) -> AdminContext:

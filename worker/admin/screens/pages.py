@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from worker.admin.caller import Caller
+from worker.admin.screens import words
 from worker.admin.screens.assets import asset_url
 from worker.admin.screens.catalogues import Language, translations
 from worker.admin.screens.notices import forget, noticed
@@ -26,7 +27,7 @@ def _environment(language: Language) -> Environment:
     )
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # the extension adds it
     reader = Reader(language)
-    environment.globals |= {"asset": asset_url, "languages": list(Language), "reader": reader}
+    environment.globals |= {"asset": asset_url, "languages": list(Language), "reader": reader, "words": words}
     return environment
 
 

@@ -8,7 +8,16 @@ from starlette.responses import RedirectResponse, Response
 
 from worker.admin.access import Asking
 from worker.admin.local_paths import local_path
-from worker.admin.screens import assets, connector, credentials, management, switching
+from worker.admin.screens import (
+    assets,
+    connector,
+    credentials,
+    management,
+    reimbursements,
+    switching,
+    sync_log,
+    sync_runs,
+)
 from worker.admin.screens.catalogues import Language
 from worker.admin.screens.reader import LANGUAGE_COOKIE
 
@@ -18,6 +27,9 @@ router.include_router(management.router)
 router.include_router(connector.router)
 router.include_router(switching.router)
 router.include_router(credentials.router)
+router.include_router(reimbursements.router)
+router.include_router(sync_runs.router)
+router.include_router(sync_log.router)
 
 A_YEAR = 365 * 24 * 3600
 

@@ -1,0 +1,195 @@
+"""Sync runs on the screen: started by a person, watched while they go on, and refused while the connector is off."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from tests.admin import Admin, admin_of, global_admin
+from tests.events import approval
+from tests.integration.admin.screens.furnished import furnish
+from tests.integration.admin.screens.visitor import visiting
+from tests.integration.admin.screens.window import tab_to, window
+from tests.integration.worker.rows import take_in
+from tests.scene import fresh
+from worker.admin.screens.sync_runs import PAGE_SIZE
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+RUNS = "/organizations/hlf/sync-runs"
+MORE_THAN_TWO_POLLS = 2500
+REFUSED = (
+    r"The Xledger connector for hlf is disabled \(since .+ by admin-1: a test\). Nothing was synced. Enable it first\."
+)
+REFUSED_IN_NORWEGIAN = (
+    r"Koblingen til Xledger for hlf er av \(slått av \d+\. \w+ \d+ kl\. \d\d:\d\d av admin-1: a test\)\. "
+    r"Ingenting ble overført\. Slå den på først\."
+)
+
+
+async def switched_off(admin: Admin, *names: str) -> None:
+    await admin.scene.organization()
+    await take_in(admin.scene.pool, *[approval(name) for name in names])
+    await admin.scene.switch(True)
+    await admin.scene.switch(False)
+
+
+async def several_runs(admin: Admin, number: int) -> None:
+    await admin.scene.organization()
+    await admin.scene.fetch(
+        "insert into sync_run (organization_id, kind, connector, requested_by, mark, started_at, finished_at, result, "
+        "synced, rejected, unknown, remaining) "
+        "select 'hlf', 'manual', 'xledger', 'person-' || n, 0, now() - n * interval '1 hour', now(), 'finished', 7, 2, "
+        "1, 0 from generate_series(1, $1) n",
+        number,
+    )
+
+
+@pytest.mark.parametrize(("language", "sentence"), [("en", REFUSED), ("nb", REFUSED_IN_NORWEGIAN)])
+async def test_while_the_connector_is_off_a_run_is_refused_in_the_readers_language(
+    admin: Admin, language: str, sentence: str
+) -> None:
+    await switched_off(admin, "R-1")
+    async with visiting(admin, admin_of("hlf"), language) as visitor:
+        page = await visitor.submit((await visitor.go(RUNS)).form(RUNS))
+    assert page.address.endswith(RUNS)
+    assert re.search(sentence, page.text), page.text
+    assert await admin.scene.states() == {"R-1": "pending"}
+    assert await admin.scene.value("select count(*) from sync_run where kind = 'manual'") == 0
+    entry = (await admin.scene.log())[-1]
+    assert (entry["change"], entry["actor"], entry["source"]) == ("sync_run_refused", "user-9", "http")
+
+
+async def test_before_anybody_asks_the_page_says_that_it_is_off_and_how_much_waits(admin: Admin) -> None:
+    await switched_off(admin, "R-1", "R-2")
+    async with visiting(admin, admin_of("hlf")) as visitor:
+        page = await visitor.go(RUNS)
+    assert "The Xledger connector is off. While it is off, a run is refused and nothing is sent." in page.text
+    assert "Waiting now: 2 reimbursements, 500.00 NOK." in page.text
+
+
+async def test_without_a_connector_a_run_is_refused_too(admin: Admin) -> None:
+    await admin.scene.organization()
+    await admin.scene.fetch("delete from connector_secret")
+    await admin.scene.fetch("delete from connector")
+    async with visiting(admin, admin_of("hlf")) as visitor:
+        page = await visitor.submit((await visitor.go(RUNS)).form(RUNS))
+    assert "Not done: No connector is configured for hlf. Nothing was synced. Configure one first." in page.text
+
+
+async def test_without_a_script_a_run_is_started_and_its_page_loaded_again(admin: Admin) -> None:
+    await admin.scene.organization(release_policy="next_sync")
+    await take_in(admin.scene.pool, approval("R-1"), approval("R-2"))
+    await admin.scene.switch(True)
+    async with visiting(admin, admin_of("hlf")) as visitor:
+        started = await visitor.submit((await visitor.go(RUNS)).form(RUNS))
+        await admin.scene.fetch("update sync_run set synced = 119, rejected = 1 where finished_at is null")
+        again = await visitor.go(started.link("Load again"))
+    assert "Done: The sync run is started." in started.text
+    assert "Running 0 of 2 done" in started.text
+    assert "Running 120 of 122 done, 1 rejected" in again.text
+    assert again.link("Show what is rejected, and why").endswith("/reimbursements?state=rejected")
+
+
+async def test_runs_are_listed_newest_first_with_who_asked_and_what_came_of_it(admin: Admin) -> None:
+    await several_runs(admin, PAGE_SIZE + 1)
+    async with visiting(admin, admin_of("hlf")) as visitor:
+        first = await visitor.go(RUNS)
+        second = await visitor.go(first.link("Older runs"))
+    asked = re.findall(r"person-\d+", first.text + second.text)
+    assert asked == [f"person-{number}" for number in range(1, PAGE_SIZE + 2)]
+    assert "7 synced, 2 rejected, 1 with unknown outcome, 0 still waiting." in first.text
+    assert "Started by a person" in first.text
+
+
+async def test_a_page_that_asks_again_gets_only_what_is_new(admin: Admin) -> None:
+    run = await furnish(admin.scene)
+    address = f"{RUNS}/{run}/live"
+    async with admin.client(admin_of("hlf"), **{"X-Live": "1", "Accept-Language": "en"}) as client:
+        first = await client.get(address)
+        seen = re.search(r"seen=([^\"]+)", first.text)
+        assert seen
+        second = await client.get(address, params={"seen": seen[1]})
+        await admin.scene.fetch("update sync_run set synced = 1 where finished_at is null")
+        third = await client.get(address, params={"seen": seen[1]})
+    assert (first.status_code, second.status_code, third.status_code) == (200, 204, 200)
+    assert "<html" not in third.text
+    assert "1 of 2 done" in third.text
+
+
+async def test_another_organisations_run_is_not_shown(admin: Admin) -> None:
+    run = await furnish(admin.scene)
+    async with admin.client(admin_of("blindeforbundet")) as client:
+        theirs = [await client.get(f"{RUNS}{one}") for one in ("", f"/{run}", f"/{run}/live")]
+        as_own = await client.get(f"/organizations/blindeforbundet/sync-runs/{run}")
+        missing = await client.get(f"/organizations/blindeforbundet/sync-runs/{uuid4()}")
+        started = await client.post(RUNS)
+    async with admin.client(global_admin()) as client:
+        elsewhere = await client.get(f"/organizations/blindeforbundet/sync-runs/{run}")
+    assert {answer.status_code for answer in (*theirs, started)} == {403}
+    assert {answer.status_code for answer in (as_own, missing, elsewhere)} == {404}
+
+
+async def test_a_run_is_started_by_mouse_and_seen_to_finish(admin: Admin, browser: Browser) -> None:
+    scene = admin.scene
+    good, bad = fresh(4), fresh(1)
+    await scene.organization(release_policy="next_sync", concurrency=1)
+    unknown_type = [{"line_id": "1", "expense_type": "hotel", "expense_date": "2026-11-03", "amount": "250.00"}]
+    await take_in(scene.pool, *[approval(name) for name in good], approval(bad[0], lines=unknown_type))
+    await scene.switch(True)
+    async with window(browser) as page:
+        said = await listening(page)
+        await page.goto(admin.url + RUNS)
+        await page.get_by_role("button", name="Start a sync run now").click()
+        await expect(page.locator("#notice")).to_be_focused()
+        await expect(page.locator("#told")).to_have_text("0 of 5 done")
+        await expect(page.get_by_role("progressbar")).to_have_attribute("max", "5")
+        async with scene.worker():
+            await expect(page.locator("#progress-title")).to_contain_text("Finished", timeout=20_000)
+        await expect(page.locator("#told")).to_have_text("5 of 5 done, 1 rejected")
+        await expect(page.locator("#notice")).to_be_focused()
+        await expect(page.locator("#announcement")).to_have_text(
+            "The sync run is finished: 4 synced, 1 rejected, 0 with unknown outcome, 0 still waiting."
+        )
+        await nothing_more_is_asked(page)
+        await page.get_by_role("link", name="Show what is rejected, and why").click()
+        await expect(page.get_by_role("link", name=bad[0])).to_be_visible()
+    assert set(said[:-1]) <= {"25 % done.", "50 % done.", "75 % done."}
+
+
+async def test_a_run_is_started_and_refused_by_keyboard_alone(admin: Admin, browser: Browser) -> None:
+    await switched_off(admin, "R-1")
+    async with window(browser, "nb") as page:
+        await page.goto(admin.url + RUNS)
+        await tab_to(page, "main form button")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#notice")).to_be_focused()
+        await expect(page.locator("#notice")).to_contain_text("Ingenting ble overført. Slå den på først.")
+
+
+async def listening(page: Page) -> list[str]:
+    """What is read out, as it comes."""
+    said: list[str] = []
+
+    def hear(text: str) -> None:
+        said.append(text)
+
+    await page.expose_function("heard", hear)
+    await page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => { const status = document.getElementById('announcement'); "
+        "new MutationObserver(() => heard(status.textContent)).observe(status, {childList: true}); })"
+    )
+    return said
+
+
+async def nothing_more_is_asked(page: Page) -> None:
+    """The absence of what came every second is seen only by waiting for it in vain."""
+
+    def is_poll(request: Request) -> bool:
+        return request.url.partition("?")[0].endswith("/live")
+
+    with pytest.raises(PlaywrightTimeoutError):
+        async with page.expect_request(is_poll, timeout=MORE_THAN_TWO_POLLS):
+            pass
