@@ -12,7 +12,7 @@ SECTION ?=
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run browser test chaos bench model mutants check format lock migrate-check clean
+.PHONY: help setup run browser pictures test chaos bench model mutants check format lock migrate-check clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test: setup ## Run the whole test suite against real services; TESTS=tests/unit 
 
 browser: setup ## Have Chromium here for the tests of the screens: from Debian's packages, as root
 	@$(BIN)/python -m deploy.local.browser
+
+pictures: browser ## Photograph each screen for the README, into worker/admin/pictures
+	@$(BIN)/python -m pytest tests/integration/admin/screens/pictures.py
 
 chaos: setup ## Fault batteries, 45 min at most; BATTERY=kills SCALE=0.1 SEED=7 runs a part, or the same choices again
 	@$(BIN)/python -m tests.chaos $(BATTERY) $(if $(SCALE),--scale $(SCALE)) $(if $(SEED),--seed $(SEED))
