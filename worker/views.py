@@ -218,6 +218,11 @@ class OverviewPage(View):
     as_of: datetime | None
 
 
+class OrganizationPage(View):
+    organizations: list[OrganizationView]
+    next: str | None
+
+
 class RunCountsView(View):
     synced: int
     rejected: int

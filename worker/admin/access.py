@@ -7,23 +7,49 @@ from fastapi import Depends, Path, Request
 
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext, context_of
+from worker.admin.limits import pace_of
 from worker.admin.problems import ProblemError
 from worker.store.database import limit_to
 
 IDENTIFIER = r"^[A-Za-z0-9._:-]{1,64}$"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Context = Annotated[AdminContext, Depends(context_of)]
+
+
+class NotYoursError(ProblemError):
+    """What was asked for is another organisation's, which may or may not exist."""
+
+    def __init__(self, organization_id: str, caller: Caller) -> None:
+        super().__init__(
+            HTTPStatus.FORBIDDEN,
+            "not-your-organization",
+            "That is not an organisation of yours. Ask a global administrator.",
+        )
+        self.organization_id = organization_id
+        self.caller = caller
 
 
 async def caller_of(request: Request, context: Context) -> Caller:
     """Whoever asks; from here on, this request's statements reach no other organisations' rows than theirs.
 
-    Raises ProblemError 401.
+    Raises ProblemError 401, and 429 for what would change something too soon after the last.
     """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    caller = await _identified(request, context)
+    if request.method not in SAFE_METHODS:
+        pace_of(request).step(caller.actor.id)
+    limit_to(caller.scope)
+    request.state.caller = caller
+    return caller
+
+
+async def _identified(request: Request, context: AdminContext) -> Caller:
     for identify in context.identify:
         caller = await identify(request)
         if caller is not None:
-            limit_to(caller.scope)
             return caller
     raise ProblemError(
         HTTPStatus.UNAUTHORIZED,
@@ -38,13 +64,9 @@ OrganizationId = Annotated[str, Path(alias="organization_id", pattern=IDENTIFIER
 
 
 def own_organization(organization_id: OrganizationId, caller: Asking) -> str:
-    """The organisation in the address. Raises ProblemError 403 for another's, whether it exists or not."""
+    """The organisation in the address. Raises NotYoursError for another's, whether it exists or not."""
     if not caller.may_see(organization_id):
-        raise ProblemError(
-            HTTPStatus.FORBIDDEN,
-            "not-your-organization",
-            f"{organization_id} is not an organisation of yours. Ask a global administrator.",
-        )
+        raise NotYoursError(organization_id, caller)
     return organization_id
 
 
