@@ -7,12 +7,12 @@ from fastapi import Depends, Path, Request
 
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext, context_of
+from worker.admin.cross_site import SAFE_METHODS
 from worker.admin.limits import pace_of
 from worker.admin.problems import ProblemError
 from worker.store.database import limit_to
 
 IDENTIFIER = r"^[A-Za-z0-9._:-]{1,64}$"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Context = Annotated[AdminContext, Depends(context_of)]
 

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from connectors.contract import ConfigurationError, Problem
-from worker import insights, presenting, readiness
+from worker import insights, readiness
 from worker.admin.access import Asking, Context
 from worker.admin.api.described import WHERE_SENT, problems
 from worker.admin.api.guarded import GuardedRoute
 from worker.admin.api.known import KnownOrganization
 from worker.admin.api.strangers import SwitchRoute
-from worker.admin.api.wishes import SOURCE, SwitchWish
+from worker.admin.api.wishes import SOURCE, Kind, SwitchWish
 from worker.admin.context import AdminContext
 from worker.admin.problems import ProblemError, invalid, not_found
 from worker.domain.switching import Toggle, Verdict
 from worker.readiness import NotReady
-from worker.store import connectors, reading
+from worker.store import connectors
 from worker.store.database import Connection, transaction
 from worker.vault import VaultError
 from worker.views import ConnectorObject, ReleasePreview
@@ -38,14 +38,16 @@ switches = APIRouter(
 async def show_connector(organization: KnownOrganization, context: Context) -> ConnectorObject:
     """The connector that is or was last in use."""
     async with transaction(context.pool) as connection:
-        found = await insights.connector_object(connection, organization)
+        found = await insights.connector_object(connection, organization, context.overview)
     return found or _none_configured()
 
 
 @reads.get("/release-preview")
-async def preview_release(organization: KnownOrganization, context: Context) -> ReleasePreview:
+async def preview_release(
+    organization: KnownOrganization, context: Context, connector: Annotated[Kind | None, Query()] = None
+) -> ReleasePreview:
     """What enabling now would send, what would be rejected, and what the check at the ERP finds. Changes nothing."""
-    return await readiness.preview(context.pool, context.adapters, organization) or _none_configured()
+    return await readiness.preview(context.pool, context.adapters, organization, connector) or _none_configured()
 
 
 @switches.put("/connector/enabled")
@@ -58,7 +60,8 @@ async def switch_connector(
     toggle = Toggle(organization, kind, wish.enabled, wish.reason, caller.actor)
     await _switch(context, toggle, unchecked=wish.unchecked)
     async with transaction(context.pool) as connection:
-        return await _as_it_is_now(connection, organization, kind)
+        shown = await insights.connector_objects(connection, organization, context.overview)
+    return next(one for one in shown if one.connector == kind)
 
 
 async def _only_kind(connection: Connection, organization: str) -> str:
@@ -85,12 +88,6 @@ async def _switch(context: AdminContext, toggle: Toggle, *, unchecked: bool) -> 
         raise _not_ready(f"{switched.sentence} Or enable it all the same, with unchecked.", switched.problems)
     if switched.decision.verdict is Verdict.REFUSED:
         raise ProblemError(HTTPStatus.CONFLICT, "switch-refused", switched.decision.sentence)
-
-
-async def _as_it_is_now(connection: Connection, organization: str, kind: str) -> ConnectorObject:
-    views = await connectors.views(connection, organization)
-    own = next(view for view in views if view.kind == kind)
-    return presenting.connector_object(own, await reading.waiting(connection, organization), None)
 
 
 def _not_ready(sentence: str, found: Iterable[Problem]) -> ProblemError:

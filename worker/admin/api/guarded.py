@@ -12,8 +12,9 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from worker.admin.access import SAFE_METHODS, caller_of, own_organization
+from worker.admin.access import caller_of, own_organization
 from worker.admin.context import context_of
+from worker.admin.cross_site import SAFE_METHODS
 from worker.admin.problems import ProblemError
 
 JSON = "application/json"

@@ -62,11 +62,6 @@ async def headers_of(app: SecurityHeaders) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 
-async def test_forms_lead_to_the_identity_provider_where_there_is_one() -> None:
-    headers = await headers_of(SecurityHeaders(PlainTextResponse(), "https://id.example.org"))
-    assert "form-action 'self' https://id.example.org;" in headers["content-security-policy"]
-
-
 async def test_what_may_be_kept_says_so_itself() -> None:
     kept = PlainTextResponse(headers={"Cache-Control": "public, max-age=31536000, immutable"})
     assert (await headers_of(SecurityHeaders(kept)))["cache-control"] == "public, max-age=31536000, immutable"
