@@ -43,10 +43,7 @@ async def problems_of(pool: Pool, adapters: Adapters, organization_id: str, kind
 async def switch(
     pool: Pool, adapters: Adapters, toggle: Toggle, source: str, *, unchecked: bool = False
 ) -> Toggled | NotReady:
-    """Applies the toggle; the first enable of a connector only where the check finds nothing wrong, or `unchecked`.
-
-    Raises ConfigurationError or VaultError where no adapter can be made for the check.
-    """
+    """Applies the toggle; the first enable of a connector only where the check finds nothing wrong, or `unchecked`."""
     checked = await check(pool, adapters, toggle, source, unchecked=unchecked)
     if isinstance(checked, NotReady):
         return checked
@@ -61,7 +58,7 @@ async def check(
     if not await _is_first_enable(pool, toggle):
         return {}
     if not unchecked:
-        problems = await problems_of(pool, adapters, toggle.organization_id, toggle.connector)
+        problems = await problems_told(pool, adapters, toggle.organization_id, toggle.connector)
         if problems:
             return await _refuse(pool, toggle, source, problems)
     return {"checked": not unchecked}

@@ -66,8 +66,6 @@ async def enable(
 
     Ended half-way, by a lost connection or by somebody who switched meanwhile, what was marked stays so, and the log
     has an entry of it: asked again, it goes on.
-
-    Raises ConfigurationError or VaultError where no adapter can be made for the check.
     """
     if release.choice is ReleaseChoice.ALL:
         return await switch(pool, adapters, toggle, source, unchecked=unchecked)

@@ -32,6 +32,6 @@ def make_app(context: AdminContext) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(CrossSiteGuard, origin=context.public_url, answer=as_page_or_json)
     answer_with_problems(app, as_page_or_json)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, origin=context.public_url)
     describe(app)
     return app

@@ -29,20 +29,23 @@ STRICT = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
 }
+ONLY_BY_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class SecurityHeaders:
     """Answers that may be kept say so themselves."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origin: str) -> None:
+        """`origin` is what browsers know this service as."""
         self._app = app
+        self._headers = {**STRICT, **(ONLY_BY_HTTPS if origin.startswith("https:") else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_strictly(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Cache-Control", "no-store")
-                headers.update(STRICT)
+                headers.update(self._headers)
             await send(message)
 
         await self._app(scope, receive, send_strictly)

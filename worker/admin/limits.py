@@ -1,18 +1,20 @@
 """How large a request may be, and how often one caller may change something."""
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import Request
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.admin.problems import ProblemError
 
 LARGEST_BODY = 64 * 1024
+SECONDS_FOR_A_BODY = 30.0
 BURST = 20
 SECONDS_EACH = 1.0
 CALLERS_REMEMBERED = 10_000
@@ -25,35 +27,70 @@ class TooLargeError(HTTPException):
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, headers={"Connection": "close"})
 
 
-class BodyLimit:
-    """No more than so many bytes of a body are read, whether its length was declared or not.
+class TooSlowError(HTTPException):
+    """As TooLargeError."""
 
-    It is told to whoever reads the body, so that somebody who may not send one at all hears that first.
+    def __init__(self) -> None:
+        super().__init__(HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"})
+
+
+class BodyLimit:
+    """No more than so many bytes of a body are read, and no longer than so many seconds.
+
+    It is told to whoever reads the body, so that somebody who may not send one at all hears that first. Whoever is
+    answered while more may come than may be read is cut off after the answer: the server would read it to its end.
     """
 
-    def __init__(self, app: ASGIApp, largest: int = LARGEST_BODY) -> None:
+    def __init__(self, app: ASGIApp, largest: int = LARGEST_BODY, seconds: float = SECONDS_FOR_A_BODY) -> None:
         self._app = app
         self._largest = largest
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, self._counting(scope, receive) if scope["type"] == "http" else receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(scope, receive, send, self._largest, self._seconds)
+        await self._app(scope, body.receive, body.send)
 
-    def _counting(self, scope: Scope, receive: Receive) -> Receive:
-        declared = Headers(scope=scope).get("content-length", "0")
-        is_declared_too_large = not declared.isdecimal() or int(declared) > self._largest
-        received = 0
 
-        async def counted() -> Message:
-            nonlocal received
-            if is_declared_too_large:
-                raise TooLargeError
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._largest:
-                raise TooLargeError
-            return message
+class _Body:
+    """The body of one request, as far as it has come."""
 
-        return counted
+    def __init__(self, scope: Scope, receive: Receive, send: Send, largest: int, seconds: float) -> None:
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "0")
+        self._is_too_large = not declared.isdecimal() or int(declared) > largest
+        self._is_bounded = not self._is_too_large and "transfer-encoding" not in headers
+        self._receive = receive
+        self._send = send
+        self._largest = largest
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._received = 0
+        self._has_ended = False
+
+    async def receive(self) -> Message:
+        """Raises TooLargeError or TooSlowError."""
+        if self._has_ended:
+            return await self._receive()  # waits for the client to leave
+        if self._is_too_large:
+            raise TooLargeError
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise TooSlowError from None
+        self._received += len(message.get("body", b""))
+        self._is_too_large = self._received > self._largest
+        if self._is_too_large:
+            raise TooLargeError
+        self._has_ended = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and not self._has_ended and not self._is_bounded:
+            MutableHeaders(scope=message)["Connection"] = "close"
+        await self._send(message)
 
 
 class Pace:

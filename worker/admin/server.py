@@ -31,6 +31,7 @@ class AdminServer:
         self._server = _Server(
             uvicorn.Config(
                 make_app(self.port),
+                http="h11",
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 from fastapi import APIRouter, Query
 
-from connectors.contract import ConfigurationError, Problem
+from connectors.contract import Problem
 from worker import insights, readiness
 from worker.admin.access import Asking, Context
 from worker.admin.api.described import WHERE_SENT, problems
@@ -20,7 +20,6 @@ from worker.domain.switching import Toggle, Verdict
 from worker.readiness import NotReady
 from worker.store import connectors
 from worker.store.database import Connection, transaction
-from worker.vault import VaultError
 from worker.views import ConnectorObject, ReleasePreview
 
 PREFIX = "/organizations/{organization_id}"
@@ -76,14 +75,7 @@ async def _only_kind(connection: Connection, organization: str) -> str:
 
 async def _switch(context: AdminContext, toggle: Toggle, *, unchecked: bool) -> None:
     """Raises ProblemError 409."""
-    try:
-        switched = await readiness.switch(context.pool, context.adapters, toggle, SOURCE, unchecked=unchecked)
-    except ConfigurationError as error:
-        sentence = "The connector's configuration is not valid, so nothing was switched. Mend it and try again."
-        raise _not_ready(sentence, [Problem("configuration", one) for one in error.problems]) from None
-    except VaultError as error:
-        sentence = "The connector's credentials can't be read, so nothing was switched. Give them anew."
-        raise _not_ready(sentence, [Problem("credentials", str(error))]) from None
+    switched = await readiness.switch(context.pool, context.adapters, toggle, SOURCE, unchecked=unchecked)
     if isinstance(switched, NotReady):
         raise _not_ready(f"{switched.sentence} Or enable it all the same, with unchecked.", switched.problems)
     if switched.decision.verdict is Verdict.REFUSED:

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from connectors.contract import ConfigurationError
 from worker import insights, readiness, releasing
 from worker.admin.access import Asking, Context, OrganizationId, own_organization
 from worker.admin.caller import Caller
@@ -26,7 +25,6 @@ from worker.readiness import NotReady
 from worker.store import connectors
 from worker.store.database import transaction, unlimited
 from worker.toggles import Toggled, apply_toggle
-from worker.vault import VaultError
 from worker.views import ConnectorObject, ReleasePreview
 
 router = APIRouter(prefix="/organizations/{organization_id}/connector/switch")
@@ -141,12 +139,9 @@ async def _switch_on(switch: _Switch, wish: Wish, toggle: Toggle) -> Response:
         handed_over = await _handed_over(switch, wish)
         if wish.confirmed != handed_over:
             return _confirm(switch, wish, handed_over)
-    try:
-        toggled = await releasing.enable(
-            switch.context.pool, switch.context.adapters, toggle, SOURCE, wish.release, unchecked=wish.unchecked
-        )
-    except (ConfigurationError, VaultError):
-        return await _asked_on(switch, wish, refused=True, status=HTTPStatus.CONFLICT)
+    toggled = await releasing.enable(
+        switch.context.pool, switch.context.adapters, toggle, SOURCE, wish.release, unchecked=wish.unchecked
+    )
     if isinstance(toggled, NotReady):
         return await _asked_on(switch, wish, refused=True, status=HTTPStatus.CONFLICT)
     return _done(switch, toggled)

@@ -9,14 +9,25 @@ begin
     if not exists (select from pg_roles where rolname = 'accounting_sync_organization') then
         create role accounting_sync_organization nologin;
     end if;
-    if not pg_has_role(current_user, 'accounting_sync_organization', 'member') then
-        execute format('grant accounting_sync_organization to %I', current_user);
-    end if;
 exception
     when duplicate_object or unique_violation then null; -- another database of this server was migrated meanwhile
     when insufficient_privilege then
         raise exception 'the role accounting_sync_organization is missing, and % may not create it', current_user
             using hint = 'As a superuser: create role accounting_sync_organization nologin; and grant it to this user.';
+end
+$$;
+
+-- Whoever makes a role may give it to others but is, from PostgreSQL 16 on, not in it: it is given to the maker too.
+do $$
+begin
+    execute format('grant accounting_sync_organization to %I', current_user);
+exception
+    when unique_violation then null; -- given meanwhile
+    when insufficient_privilege then
+        if not pg_has_role(current_user, 'accounting_sync_organization', 'member') then
+            raise exception 'the role accounting_sync_organization is not granted to %', current_user
+                using hint = 'As a superuser: grant accounting_sync_organization to this user.';
+        end if;
 end
 $$;
 

@@ -21,7 +21,7 @@ class Picture:
     address: str
     language: str = "nb"
     scheme: Literal["light", "dark"] = "light"
-    width: int = 1000
+    width: int = 1120
 
 
 PICTURES = [
