@@ -35,7 +35,7 @@ async def sync_runs(
             found = await insights.run_page(connection, shown.organization_id, before, PAGE_SIZE)
         except insights.BadCursorError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "bad-cursor", str(error)) from None
-        connector = await insights.connector_object(connection, shown.organization_id)
+        connector = await insights.connector_object(connection, shown.organization_id, context.overview)
     return page(
         request,
         "sync-runs.html",

@@ -14,6 +14,7 @@ from tests.integration.admin.screens.visitor import visiting
 from tests.integration.admin.screens.window import tab_to, window
 from tests.integration.worker.rows import take_in
 from tests.scene import fresh
+from worker import insights
 from worker.admin.screens.sync_runs import PAGE_SIZE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -68,6 +69,18 @@ async def test_before_anybody_asks_the_page_says_that_it_is_off_and_how_much_wai
         page = await visitor.go(RUNS)
     assert "The Xledger connector is off. While it is off, a run is refused and nothing is sent." in page.text
     assert "Waiting now: 2 reimbursements, 500.00 NOK." in page.text
+
+
+async def test_where_much_waits_it_is_told_as_it_was_counted_and_when(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insights, "COUNTED_AT_ONCE", 2)
+    await switched_off(admin, "R-1", "R-2", "R-3")
+    await admin.count()
+    await take_in(admin.scene.pool, approval("R-4"))
+    async with visiting(admin, admin_of("hlf")) as visitor:
+        page = await visitor.go(RUNS)
+    assert re.search(r"Waiting now: 3 reimbursements, 750\.00 NOK \(counted .+ at \d\d:\d\d \)\.", page.text)
 
 
 async def test_without_a_connector_a_run_is_refused_too(admin: Admin) -> None:
