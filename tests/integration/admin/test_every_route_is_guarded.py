@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
@@ -15,9 +16,18 @@ FOR_EVERYBODY = {"/assets/{digest}/{name}", "/language", "/sign-in", "/sign-in/c
 
 
 def test_every_route_asks_who_is_asking() -> None:
-    routes = [route for router in (api, screens, sign_in) for route in router.routes if isinstance(route, APIRoute)]
+    routes = [route for router in (api, screens, sign_in) for route in routes_of(router)]
     assert len(routes) > 25
     assert {route.path for route in routes if not is_guarded(route)} == FOR_EVERYBODY
+
+
+def routes_of(router: APIRouter) -> Iterator[APIRoute]:
+    for one in router.routes:
+        included = getattr(one, "original_router", None)
+        if isinstance(included, APIRouter):
+            yield from routes_of(included)
+        elif isinstance(one, APIRoute):
+            yield one
 
 
 def is_guarded(route: APIRoute) -> bool:

@@ -64,4 +64,12 @@ async def headers_of(app: SecurityHeaders) -> dict[str, str]:
 
 async def test_what_may_be_kept_says_so_itself() -> None:
     kept = PlainTextResponse(headers={"Cache-Control": "public, max-age=31536000, immutable"})
-    assert (await headers_of(SecurityHeaders(kept)))["cache-control"] == "public, max-age=31536000, immutable"
+    assert (await headers_of(SecurityHeaders(kept, "http://127.0.0.1")))[
+        "cache-control"
+    ] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(("origin", "is_told"), [("https://sync.example", True), ("http://127.0.0.1:8080", False)])
+async def test_a_service_by_https_is_to_be_asked_by_https_alone(origin: str, is_told: bool) -> None:
+    told = await headers_of(SecurityHeaders(PlainTextResponse(), origin))
+    assert ("strict-transport-security" in told) is is_told
