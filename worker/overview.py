@@ -19,7 +19,7 @@ from worker.domain.switching import NEVER, Phase
 from worker.insights import NO_CURSOR, BadCursorError
 from worker.progress import LONGEST_REST, Beat, unwatched
 from worker.store import overview
-from worker.store.database import Connection, DatabaseAwayError, Pool, acquire
+from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.overview import Counts, Flag, Words
 from worker.store.reading import WaitingRow
 from worker.views import OverviewPage, OverviewRow
@@ -95,7 +95,8 @@ class Overview:
                 await asyncio.wait_for(stop.wait(), rest)
 
     async def _run_once(self) -> None:
-        async with acquire(self._pool) as connection:
+        async with transaction(self._pool) as connection:
+            await overview.be_modest(connection)
             counted = await overview.count(connection)
             flags = await overview.flags(connection)
         self._ranking = await _ranked(_Ranking(counted.as_of, counted.by_organization), flags)

@@ -26,8 +26,7 @@ class AdminServer:
 
     def __init__(self, make_app: Callable[[int], FastAPI], host: str, port: int) -> None:
         """`make_app` gets the port: 0 takes any that is free. Raises OSError where the port is taken."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        self._socket = _listening(host, port)
         self._server = _Server(
             uvicorn.Config(
                 make_app(self.port),
@@ -58,3 +57,18 @@ class AdminServer:
     async def _leave_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._server.should_exit = True
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Its protocol is named, since asyncio sends small answers at once (TCP_NODELAY) only on sockets that say TCP: on
+    others each answer waits 40 ms for the client's delayed acknowledgement."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening

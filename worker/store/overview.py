@@ -108,6 +108,11 @@ async def in_words(connection: Connection, flags: Iterable[Flag]) -> dict[str, W
     }
 
 
+async def be_modest(connection: Connection) -> None:
+    """What is counted in this transaction leaves the other processors to those who wait for an answer."""
+    await connection.fetchval(_SQL["be_modest"])
+
+
 async def count(connection: Connection) -> Snapshot:
     """Takes time with what is pending, not with what was ever synced. Put together in slices, so that whatever else
     this process does goes on in between."""

@@ -35,3 +35,6 @@ from (
           end
 ) as doubtful
 group by organization_id;
+
+-- be_modest: no further processes for the statements of this transaction
+select set_config('max_parallel_workers_per_gather', '0', true);

@@ -13,7 +13,7 @@ STATES = ("rejected", "unknown", "synced", "confirming", "handled_elsewhere", "s
 REASON = "<script>document.title = 'stored'</script> onboarding is done"
 
 
-async def furnish(scene: Scene) -> str:
+async def furnish(scene: Scene, reason: str = REASON) -> str:
     """HLF's Xledger is on, with items in each state and a run under way, whose id is answered; Blindeforbundet's
     Business Central is off, and two wait."""
     await scene.organization("hlf", "xledger")
@@ -23,7 +23,7 @@ async def furnish(scene: Scene) -> str:
     for state in STATES:
         await bring_to(scene.pool, state, f"R-{state}")
     async with transaction(scene.pool) as connection:
-        await apply_toggle(connection, Toggle("hlf", "xledger", True, REASON, ADMIN), "cli")
+        await apply_toggle(connection, Toggle("hlf", "xledger", True, reason, ADMIN), "cli")
         run = await runs.request_run(connection, "hlf", ADMIN, "cli")
     assert isinstance(run, Run)
     return str(run.run_id)

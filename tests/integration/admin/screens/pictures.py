@@ -44,7 +44,8 @@ PICTURES = [
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
 async def test_picture(admin: Admin, browser: Browser, picture: Picture) -> None:
-    run = await furnish(admin.scene)
+    run = await furnish(admin.scene, "Opplæringen er ferdig")
+    await admin.count()
     page = await browser.new_page(
         viewport={"width": picture.width, "height": 700},
         color_scheme=picture.scheme,
