@@ -35,7 +35,6 @@ class LoopName(StrEnum):
     NOTIFICATIONS = "notifications"
     SESSIONS = "sessions"
     AUDIT = "audit"
-    OVERVIEW = "overview"
 
 
 class Beat(Protocol):
