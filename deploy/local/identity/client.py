@@ -42,7 +42,7 @@ class IdentityProcess:
             "--client-secret": client_secret,
             "--audience": AUDIENCE,
         }
-        flat = [str(part) for pair in arguments.items() for part in pair]
+        flat = [f"{name}={value}" for name, value in arguments.items()]  # a secret may begin with a hyphen
         process = folder.start(
             Program(
                 name=f"identity-{port}",
