@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from worker.domain.sentences import Sentence, say
 from worker.domain.states import ASKABLE_BY_A_PERSON, CLOSABLE_BY_A_PERSON, RETRYABLE_BY_A_PERSON, ItemState
@@ -22,6 +23,22 @@ class NotDecided:
     """Nothing was changed; the sentence says why and what to do."""
 
     sentence: Sentence
+
+
+class Decide(Protocol):
+    """One of the decisions below. Refusals are logged."""
+
+    async def __call__(
+        self,
+        connection: Connection,
+        organization_id: str,
+        reimbursement_id: str,
+        *,
+        actor: Actor,
+        reason: str,
+        source: str,
+        seen: Standing | None = None,
+    ) -> Decided | NotDecided: ...
 
 
 @dataclass(frozen=True, slots=True)

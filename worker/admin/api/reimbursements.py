@@ -1,7 +1,7 @@
 """`/organizations/…/reimbursements`: where each is and why, and what a person decides about it."""
 
 from http import HTTPStatus
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
@@ -15,9 +15,8 @@ from worker.admin.api.wishes import SOURCE, Decision
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext
 from worker.admin.problems import ProblemError, not_found
-from worker.decisions import Decided, NotDecided
+from worker.decisions import Decide, NotDecided
 from worker.domain.states import ItemState
-from worker.domain.switching import Actor
 from worker.store.database import Connection, transaction
 from worker.views import ItemDetail, ItemPage
 
@@ -30,22 +29,6 @@ router = APIRouter(
 DECIDED = problems(HTTPStatus.CONFLICT, *WHERE_SENT)
 ReimbursementId = Annotated[str, Path(pattern=IDENTIFIER)]
 State = Annotated[ItemState | None, Query(description="Only those in this state.")]
-
-
-class Decide(Protocol):
-    """A decision about an item, as `decisions` carries it out."""
-
-    async def __call__(
-        self,
-        connection: Connection,
-        organization_id: str,
-        reimbursement_id: str,
-        *,
-        actor: Actor,
-        reason: str,
-        source: str,
-    ) -> Decided | NotDecided:
-        """Refusals are logged."""
 
 
 @router.get("")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from worker import decisions, insights
@@ -19,7 +20,7 @@ from worker.admin.screens.notices import Notice, Tone, go_on
 from worker.admin.screens.pages import page
 from worker.admin.screens.reader import Reader, reader_of
 from worker.admin.screens.shown import Shown, ShownOrganization
-from worker.decisions import Decided, NotDecided
+from worker.decisions import Decide, Decided, NotDecided
 from worker.domain.sentences import Sentence, say
 from worker.domain.states import ASKABLE_BY_A_PERSON, CLOSABLE_BY_A_PERSON, RETRYABLE_BY_A_PERSON, ItemState
 from worker.store.database import transaction
@@ -35,9 +36,18 @@ NEWEST_FIRST = frozenset({None, ItemState.SYNCED, ItemState.HANDLED_ELSEWHERE})
 NO_MISTAKES: Mapping[str, Sentence] = MappingProxyType({})
 
 ReimbursementId = Annotated[str, Path(pattern=IDENTIFIER)]
-Reason = Annotated[str, Form(max_length=reasons.LONGEST_FIELD)]
-SeenState = Annotated[ItemState | None, Form()]
-SeenAttempt = Annotated[int | None, Form()]
+
+
+class Decision(BaseModel):
+    """The form as it came: why, and where the item stood on the page that the decision was made on."""
+
+    reason: Annotated[str, Field(max_length=reasons.LONGEST_FIELD)] = ""
+    state: ItemState | None = None
+    attempt: int | None = None
+
+    @property
+    def seen(self) -> Standing | None:
+        return None if self.state is None or self.attempt is None else Standing(self.state, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,26 +152,14 @@ async def retry(
     caller: Asking,
     context: Context,
     reimbursement_id: ReimbursementId,
-    reason: Reason = "",
-    state: SeenState = None,
-    attempt: SeenAttempt = None,
+    decision: Annotated[Decision, Form()],
 ) -> Response:
     """A rejected one is sent again; one whose outcome is unknown is looked up once more."""
     case = await _case(request, shown, caller, context, reimbursement_id)
-    mistake = reasons.mistake_in(reason)
+    mistake = reasons.mistake_in(decision.reason)
     if mistake:
-        return _shown(case, {"retry-reason": mistake}, reason)
-    async with transaction(context.pool) as connection:
-        decided = await decisions.retry(
-            connection,
-            shown.organization_id,
-            reimbursement_id,
-            actor=caller.actor,
-            reason=reasons.plain(reason),
-            source=SOURCE,
-            seen=_seen(state, attempt),
-        )
-    return _go_on(case, decided)
+        return _shown(case, {"retry-reason": mistake}, decision.reason)
+    return await _decide(case, decisions.retry, decision)
 
 
 @router.get("/{reimbursement_id}/handled-elsewhere")
@@ -179,25 +177,13 @@ async def hand_over(
     caller: Asking,
     context: Context,
     reimbursement_id: ReimbursementId,
-    reason: Reason = "",
-    state: SeenState = None,
-    attempt: SeenAttempt = None,
+    decision: Annotated[Decision, Form()],
 ) -> Response:
     case = await _case(request, shown, caller, context, reimbursement_id)
-    mistake = reasons.mistake_in(reason)
+    mistake = reasons.mistake_in(decision.reason)
     if mistake:
-        return _confirm(case, {"reason": mistake}, reason)
-    async with transaction(context.pool) as connection:
-        decided = await decisions.hand_over(
-            connection,
-            shown.organization_id,
-            reimbursement_id,
-            actor=caller.actor,
-            reason=reasons.plain(reason),
-            source=SOURCE,
-            seen=_seen(state, attempt),
-        )
-    return _go_on(case, decided)
+        return _confirm(case, {"reason": mistake}, decision.reason)
+    return await _decide(case, decisions.hand_over, decision)
 
 
 async def _case(
@@ -250,6 +236,20 @@ def _page(case: _Case, template: str, mistakes: Mapping[str, Sentence], reason: 
     )
 
 
+async def _decide(case: _Case, decide: Decide, decision: Decision) -> Response:
+    async with transaction(case.context.pool) as connection:
+        decided = await decide(
+            connection,
+            case.shown.organization_id,
+            case.item.reimbursement_id,
+            actor=case.caller.actor,
+            reason=reasons.plain(decision.reason),
+            source=SOURCE,
+            seen=decision.seen,
+        )
+    return _go_on(case, decided)
+
+
 def _go_on(case: _Case, decided: Decided | NotDecided) -> Response:
     if isinstance(decided, NotDecided):
         return go_on(case.address, Notice(Tone.REFUSED, case.reader.said(decided.sentence)))
@@ -264,11 +264,6 @@ def _done(case: _Case, state: ItemState) -> Sentence:
             return say("{id} will be looked up once more.", id=case.item.reimbursement_id)
         case _:
             return say("{id} waits to be sent again.", id=case.item.reimbursement_id)
-
-
-def _seen(state: ItemState | None, attempt: int | None) -> Standing | None:
-    """Where it stood on the page that the decision was made on."""
-    return None if state is None or attempt is None else Standing(state, attempt)
 
 
 def _address(shown: ShownOrganization, reimbursement_id: str) -> str:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from worker.admin.screens import reasons
 from worker.admin.screens.reader import ZONE, Reader
 from worker.domain.switching import NEVER
 from worker.releasing import Release, ReleaseChoice
 
-LONGEST_REASON = 500
 LONGEST_FIELD = 64
 FIRST_YEAR = 2000
 
@@ -30,7 +30,7 @@ class Wish(BaseModel):
     will be marked as handled elsewhere, as the page said."""
 
     seen: Annotated[str, Field(max_length=LONGEST_FIELD)] = ""
-    reason: Annotated[str, Field(max_length=10_000)] = ""
+    reason: Annotated[str, Field(max_length=reasons.LONGEST_FIELD)] = ""
     choice: Annotated[str, Field(max_length=LONGEST_FIELD)] = ""
     from_date: Annotated[str, Field(max_length=LONGEST_FIELD)] = ""
     unchecked: bool = False
@@ -38,8 +38,7 @@ class Wish(BaseModel):
 
     @property
     def plain_reason(self) -> str:
-        """Without what no eye sees; PostgreSQL can't store U+0000."""
-        return " ".join("".join(one if one.isprintable() else " " for one in self.reason).split())
+        return reasons.plain(self.reason)
 
     @property
     def first_day(self) -> date | None:
@@ -80,11 +79,8 @@ class Wish(BaseModel):
         return found if self.choice == Choice.REVIEW else {**found, **self._mistakes_in_reason(reader)}
 
     def _mistakes_in_reason(self, reader: Reader) -> Mapping[str, str]:
-        if not self.plain_reason:
-            return {"reason": reader.translate("Enter a reason. It is kept in the sync log.")}
-        if len(self.plain_reason) > LONGEST_REASON:
-            return {"reason": reader.translate("The reason is too long. Shorten it to 500 characters.")}
-        return {}
+        mistake = reasons.mistake_in(self.reason)
+        return {"reason": reader.said(mistake)} if mistake else {}
 
 
 def seen_of(changed_at: datetime | None) -> str:
