@@ -41,8 +41,9 @@ returning position;
 
 -- settle_receipt: what came of a try; answers no row where somebody else has it now
 update receipt
-set state = $5, due_at = clock_timestamp() + $6::interval, taken_until = null, reason_code = $7, reason = $8,
-    changed_at = clock_timestamp()
+set state = $5, due_at = moment.now + $6::interval, taken_until = null, reason_code = $7, reason = $8,
+    changed_at = moment.now
+from (select clock_timestamp() as now) moment
 where (organization_id, reimbursement_id, position, attempts) = ($1, $2, $3, $4) and state in ('waiting', 'sending')
 returning position;
 
