@@ -1,21 +1,23 @@
 """Tells operators what is in doubt for longer than it should be, or waits for a person: as a metric and in the log."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
 from worker import telemetry
-from worker.progress import Beat, unwatched
+from worker.domain.states import ItemState
+from worker.progress import Beat, LoopName, unwatched
+from worker.rounds import in_rounds
 from worker.store import reading
-from worker.store.database import DatabaseAwayError, Pool, acquire
+from worker.store.database import Connection, Pool, acquire
 
 log = structlog.get_logger(__name__)
 
-Overdue = Mapping[tuple[str, str], int]
-"""(organisation, state) → how many."""
+Overdue = Mapping[tuple[str, ItemState], int]
+"""(organisation, state) → how many; those that wait for a person among them."""
 
 
 class Alarms:
@@ -28,16 +30,12 @@ class Alarms:
         self._known: Overdue = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            with suppress(DatabaseAwayError):
-                await self._run_once()
-            self._beat(rests=self._every.total_seconds())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._every.total_seconds())
+        """Until `stop` is set."""
+        await in_rounds(LoopName.ALARMS, self._run_once, stop, every=self._every, beat=self._beat)
 
     async def _run_once(self) -> None:
         async with acquire(self._pool) as connection:
-            overdue = await reading.overdue(connection)
+            overdue = await _overdue(connection)
         for (organization_id, state), count in overdue.items():
             if count > self._known.get((organization_id, state), 0):
                 log.error("items_overdue", organization_id=organization_id, state=state, count=count)
@@ -45,7 +43,14 @@ class Alarms:
         self._known = overdue
 
 
+async def _overdue(connection: Connection) -> Overdue:
+    counts: Counter[tuple[str, ItemState]] = Counter()
+    for doubt in await reading.doubts(connection):
+        counts[doubt.organization_id, doubt.state] += doubt.count
+    return counts
+
+
 def _measure(overdue: Overdue) -> None:
-    for state in ("sending", "confirming", "unknown"):
+    for state in (ItemState.SENDING, ItemState.CONFIRMING, ItemState.UNKNOWN):
         count = sum(number for (_, own), number in overdue.items() if own == state)
         telemetry.OVERDUE_ITEMS.labels(state).set(count)

@@ -7,7 +7,6 @@ to look is away it sees nothing, and begins anew.
 import asyncio
 import time
 from collections.abc import Hashable, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from worker.domain.standstill import Sign, look_again, standing
 from worker.progress import Beat, Pulse, Stall
+from worker.rounds import pause
 from worker.store.database import DatabaseAwayError
 from worker.watchdog import give_up
 
@@ -57,7 +57,7 @@ class Auditor:
             for inspection in self._seen:
                 self._beat(rests=2 * LONGEST_LOOK)
                 await self._try_once(inspection)
-            await self._pause(stop)
+            await self._rest(stop)
 
     async def _try_once(self, inspection: Inspection) -> None:
         try:
@@ -76,10 +76,9 @@ class Auditor:
                 raise give_up(self._pulse, inspection.stall(subject, now - seen[subject].since))
             del seen[subject]
 
-    async def _pause(self, stop: asyncio.Event) -> None:
+    async def _rest(self, stop: asyncio.Event) -> None:
         """A pause that took much longer than planned: the process itself stood still, and nobody is to blame."""
         before = time.monotonic()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), self._interval)
+        await pause(stop, self._interval)
         if time.monotonic() - before > 2 * self._interval:
             self._seen = {inspection: {} for inspection in self._seen}

@@ -11,6 +11,7 @@ import structlog
 from worker.drain import Drain, Workshop
 from worker.lanes import Lane, LaneKeeper
 from worker.progress import LoopName
+from worker.rounds import pause
 from worker.store import connectors
 from worker.store.database import DatabaseAwayError, acquire, transaction
 from worker.telemetry import failure
@@ -79,8 +80,7 @@ class Dispatcher:
             log.warning("lanes_wait_for_database", error=str(error))
             self._beat(rests=1.0, in_vain=True)
             self._look_at_all = True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1.0)
+            await pause(stop, 1.0)
 
     async def _run_once(self, stop: asyncio.Event) -> None:
         hints = self._hints_at(time.monotonic())

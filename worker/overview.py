@@ -6,7 +6,6 @@ Counting a million pending items takes half a second, which nobody who opens a p
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,6 +17,7 @@ from worker.domain.attention import NO_TROUBLE, RANKS, Standing, sentence_of, tr
 from worker.domain.switching import NEVER, Phase
 from worker.insights import NO_CURSOR, BadCursorError
 from worker.progress import LONGEST_REST, Beat, unwatched
+from worker.rounds import pause
 from worker.store import overview
 from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.overview import Counts, Flag, Words
@@ -91,8 +91,7 @@ class Overview:
                 log.warning("overview_waits_for_database", error=str(error))
             rest = _rest(passing() - began)
             self._beat(rests=rest)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), rest)
+            await pause(stop, rest)
 
     async def _run_once(self) -> None:
         async with transaction(self._pool) as connection:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -10,16 +9,13 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_never
 from tenacity.wait import wait_random_exponential
 
+from worker.rounds import pause
+
 log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE_SECONDS = 10.0
 
 T = TypeVar("T")
-
-
-async def _pause(stop: asyncio.Event | None, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for((stop or asyncio.Event()).wait(), seconds)
 
 
 async def persistently(
@@ -38,7 +34,7 @@ async def persistently(
         retry=retry_if_exception_type(errors),
         wait=wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE_SECONDS),
         stop=(lambda _: stop.is_set()) if stop else stop_never,
-        sleep=partial(_pause, stop),
+        sleep=partial(pause, stop or asyncio.Event()),
         before_sleep=tell,
         reraise=True,
     )

@@ -1,17 +1,17 @@
 """Scheduled runs: one worker starts each, and one that was missed is caught up once."""
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
 from worker.domain.schedule import InvalidScheduleError, next_run_after
-from worker.progress import Beat, unwatched
+from worker.progress import Beat, LoopName, unwatched
+from worker.rounds import in_rounds
 from worker.runs import WORKER, start_run
 from worker.store import connectors
 from worker.store.connectors import DueSchedule
-from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
+from worker.store.database import Connection, Pool, transaction
 from worker.store.runs import RunKind
 
 log = structlog.get_logger(__name__)
@@ -27,18 +27,14 @@ class Scheduler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set."""
-        while not stop.is_set():
-            try:
-                while await self._run_once():
-                    self._beat()
-            except DatabaseAwayError as error:
-                log.warning("schedule_waits_for_database", error=str(error))
-            self._beat(rests=self._poll.total_seconds())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._poll.total_seconds())
+        await in_rounds(LoopName.SCHEDULE, self._run_once, stop, every=self._poll, beat=self._beat)
 
-    async def _run_once(self) -> bool:
-        """Starts one run that is due; whether there was one."""
+    async def _run_once(self) -> None:
+        while await self._start_one():
+            self._beat()
+
+    async def _start_one(self) -> bool:
+        """Of those that are due; whether there was one."""
         async with transaction(self._pool) as connection:
             due = await connectors.next_due_schedule(connection)
             if due is None:

@@ -6,14 +6,14 @@ transaction has locked, such as a connector that is to be switched off, stays lo
 """
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
-from worker.progress import Beat, unwatched
+from worker.progress import Beat, LoopName, unwatched
+from worker.rounds import in_rounds
 from worker.store import backends
-from worker.store.database import IDLE_IN_TRANSACTION_SECONDS, DatabaseAwayError, Pool, acquire
+from worker.store.database import IDLE_IN_TRANSACTION_SECONDS, Pool, acquire
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +32,7 @@ class SilentSessions:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set."""
-        while not stop.is_set():
-            with suppress(DatabaseAwayError):
-                await self._run_once()
-            self._beat(rests=self._every.total_seconds())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._every.total_seconds())
+        await in_rounds(LoopName.SILENT_SESSIONS, self._run_once, stop, every=self._every, beat=self._beat)
 
     async def _run_once(self) -> None:
         async with acquire(self._pool) as connection:

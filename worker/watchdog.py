@@ -10,7 +10,6 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ import structlog
 
 from worker import telemetry
 from worker.progress import Overdue, Pulse, Stall, StalledError
+from worker.rounds import pause
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +45,7 @@ class Watchdog:
         """Until `stop` is set. Raises StalledError."""
         while not stop.is_set():
             before = time.monotonic()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._interval)
+            await pause(stop, self._interval)
             self._run_once(overslept=time.monotonic() - before - self._interval)
 
     def _run_once(self, overslept: float) -> None:

@@ -18,7 +18,8 @@ from worker.admin.caller import Caller, Door
 from worker.admin.cookies import SESSION
 from worker.admin.problems import ProblemError
 from worker.domain.switching import Actor
-from worker.progress import Beat, unwatched
+from worker.progress import Beat, LoopName, unwatched
+from worker.rounds import in_rounds
 from worker.store import sessions
 from worker.store.database import DatabaseAwayError, Pool, acquire, unlimited
 from worker.store.sessions import FoundSession, Lifetimes, NewSession
@@ -87,16 +88,12 @@ class SessionSweeper:
     def __init__(self, pool: Pool, lifetimes: Lifetimes, every: timedelta, beat: Beat = unwatched) -> None:
         self._pool = pool
         self._lifetimes = lifetimes
-        self._every = every.total_seconds()
+        self._every = every
         self._beat = beat
 
     async def run(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            with suppress(DatabaseAwayError):
-                await self._run_once()
-            self._beat(rests=self._every)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._every)
+        """Until `stop` is set."""
+        await in_rounds(LoopName.SESSIONS, self._run_once, stop, every=self._every, beat=self._beat)
 
     async def _run_once(self) -> None:
         async with acquire(self._pool) as connection:

@@ -1,17 +1,16 @@
 """What a global administrator sees of all organisations: flags read anew, and counts that take a while."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import asyncpg
-
 from worker.domain.switching import Phase, phase_of
 from worker.store.database import Connection
 from worker.store.queries import load
-from worker.store.reading import WaitingRow, waiting_everywhere
+from worker.store.reading import Doubt, WaitingRow, doubts, waiting_everywhere
 from worker.store.sync_log import clock
 
 _SQL = load("overview")
@@ -118,24 +117,27 @@ async def count(connection: Connection) -> Snapshot:
     this process does goes on in between."""
     as_of = await clock(connection)
     waiting = await waiting_everywhere(connection)
-    doubts = {row["organization_id"]: row for row in await connection.fetch(_SQL["doubts"])}
+    for_a_person, overdue = _by_organization(await doubts(connection))
     rows = await connection.fetch(_SQL["rejected_and_last_synced"])
     found: dict[str, Counts] = {}
     for start in range(0, len(rows), A_SLICE):
         part = rows[start : start + A_SLICE]
-        found |= {row["organization_id"]: _counts(row, waiting, doubts) for row in part}
+        for row in part:
+            name = row["organization_id"]
+            found[name] = Counts(
+                waiting=tuple(waiting.get(name, ())),
+                rejected=row["rejected"],
+                for_a_person=for_a_person[name],
+                overdue=overdue[name],
+                last_synced_at=row["last_synced_at"],
+            )
         await asyncio.sleep(0)
     return Snapshot(as_of, found)
 
 
-def _counts(
-    row: asyncpg.Record, waiting: Mapping[str, list[WaitingRow]], doubts: Mapping[str, asyncpg.Record]
-) -> Counts:
-    doubt = doubts.get(row["organization_id"])
-    return Counts(
-        waiting=tuple(waiting.get(row["organization_id"], ())),
-        rejected=row["rejected"],
-        for_a_person=doubt["for_a_person"] if doubt else 0,
-        overdue=doubt["overdue"] if doubt else 0,
-        last_synced_at=row["last_synced_at"],
-    )
+def _by_organization(doubted: Iterable[Doubt]) -> tuple[Counter[str], Counter[str]]:
+    """How many wait for a person, and how many are in doubt for too long."""
+    for_a_person, overdue = Counter[str](), Counter[str]()
+    for one in doubted:
+        (for_a_person if one.is_for_a_person else overdue)[one.organization_id] += one.count
+    return for_a_person, overdue

@@ -73,6 +73,17 @@ class WaitingRow:
     oldest: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """So many items of one state that wait for a person to compare them, or are in doubt for longer than the protocol
+    takes."""
+
+    organization_id: str
+    state: ItemState
+    is_for_a_person: bool
+    count: int
+
+
 async def list_items(
     connection: Connection, organization_id: str, state: ItemState | None, after: int, limit: int
 ) -> list[ItemRow]:
@@ -156,10 +167,12 @@ def _by_organization(rows: Sequence[asyncpg.Record]) -> dict[str, list[WaitingRo
     return found
 
 
-async def overdue(connection: Connection) -> dict[tuple[str, str], int]:
-    """(organisation, state) → how many items are in doubt for longer than they should be, or wait for a person."""
-    rows = await connection.fetch(_SQL["overdue"])
-    return {(row["organization_id"], row["state"]): row["count"] for row in rows}
+async def doubts(connection: Connection) -> list[Doubt]:
+    """Over all organisations; whoever has none is left out."""
+    rows = await connection.fetch(_SQL["doubts"])
+    return [
+        Doubt(row["organization_id"], ItemState(row["state"]), row["is_for_a_person"], row["count"]) for row in rows
+    ]
 
 
 async def pending_content(connection: Connection, organization_id: str, limit: int) -> list[bytes]:

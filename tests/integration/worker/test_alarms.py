@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def overdue(pool: Pool) -> dict[tuple[str, str], int]:
     async with acquire(pool) as connection:
-        return await reading.overdue(connection)
+        return {(one.organization_id, one.state): one.count for one in await reading.doubts(connection)}
 
 
 async def make(pool: Pool, state: str, change: str) -> None:

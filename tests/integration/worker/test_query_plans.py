@@ -86,7 +86,7 @@ HOT = [
     Hot("items", "waits_for_many", (ONE, 10_000), ("item_pending",)),
     Hot("items", "waiting_of_some", (SOME,), ("item_pending",)),
     Hot("overview", "rejected_and_last_synced", (), ("item_open", "item_synced")),
-    Hot("overview", "doubts", (), ("item_to_look_at", "item_sending")),
+    Hot("items", "doubts", (), ("item_to_look_at", "item_sending")),
     Hot("items", "show_item", (ONE, REIMBURSEMENTS[0]), ("item_pkey",)),
     Hot("items", "item_attempts", (ONE, REIMBURSEMENTS[0]), ("attempt_entry_pkey",)),
     Hot("items", "hand_over_waiting", (ONE, None, 0, 100, "why"), ("item_pending", "item_pkey")),

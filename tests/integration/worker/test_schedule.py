@@ -38,7 +38,7 @@ async def _work_off(pool: Pool) -> int:
     """How many runs one scheduler started."""
     scheduler = Scheduler(pool, timedelta(seconds=1))
     count = 0
-    while await scheduler._run_once():
+    while await scheduler._start_one():
         count += 1
     return count
 

@@ -304,15 +304,15 @@ order by organization_id, currency;
 -- pending_content: the oldest pending approvals, for the preview
 select content from item where organization_id = $1 and state = 'pending' order by seq limit $2;
 
--- overdue: in doubt for longer than the protocol takes, or for a person to compare; the conditions follow the partial indexes
-select organization_id, state, count(*) as count
+-- doubts: what waits for a person to compare, and what is in doubt for longer than the protocol takes; the conditions follow the partial indexes
+select organization_id, state, is_for_a_person, count(*) as count
 from (
-    select i.organization_id, i.state
+    select i.organization_id, 'sending' as state, false as is_for_a_person
     from item i
     join lane l using (organization_id)
     where i.state = 'sending' and l.leased_until < clock_timestamp() - interval '1 minute'
     union all
-    select organization_id, state
+    select organization_id, state, due_at = 'infinity'
     from item
     where state in ('confirming', 'unknown')
       and case state
@@ -321,4 +321,4 @@ from (
                or claimed_at < clock_timestamp() - 3 * coalesce(request_life, interval '15 minutes') - interval '10 minutes'
           end
 ) as doubtful
-group by organization_id, state;
+group by organization_id, state, is_for_a_person;

@@ -16,25 +16,5 @@ select o.organization_id,
         order by i.changed_at desc limit 1) as last_synced_at
 from organization o;
 
--- doubts: by organisation, what waits for a person to compare, and what is in doubt for longer than the protocol takes
-select organization_id, count(*) filter (where is_for_a_person) as for_a_person,
-       count(*) filter (where not is_for_a_person) as overdue
-from (
-    select i.organization_id, false as is_for_a_person
-    from item i
-    join lane l using (organization_id)
-    where i.state = 'sending' and l.leased_until < clock_timestamp() - interval '1 minute'
-    union all
-    select organization_id, due_at = 'infinity'
-    from item
-    where state in ('confirming', 'unknown')
-      and case state
-          when 'confirming' then reason_code = 'import_overdue'
-          else due_at = 'infinity'
-               or claimed_at < clock_timestamp() - 3 * coalesce(request_life, interval '15 minutes') - interval '10 minutes'
-          end
-) as doubtful
-group by organization_id;
-
 -- be_modest: no further processes for the statements of this transaction
 select set_config('max_parallel_workers_per_gather', '0', true);
