@@ -4,6 +4,7 @@ import ssl
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from worker.header_names import read_any_header_name
 from worker.intake import BATCH_RECORDS
 from worker.settings import Settings
 
@@ -14,6 +15,7 @@ LARGEST_MESSAGE_BYTES = 3 * 1024 * 1024
 
 def make_consumer(settings: Settings) -> AIOKafkaConsumer:
     """Reads from the beginning where there is no offset, and commits only what it is told to. It has no topics yet."""
+    read_any_header_name()
     session_ms = round(settings.kafka_session_seconds * 1000)
     return AIOKafkaConsumer(
         group_id=settings.kafka_group_id,
@@ -32,6 +34,7 @@ def make_consumer(settings: Settings) -> AIOKafkaConsumer:
 
 def make_reader(settings: Settings) -> AIOKafkaConsumer:
     """Sees every partition of both topics, joins no group, and leaves no trace."""
+    read_any_header_name()
     return AIOKafkaConsumer(
         settings.approvals_topic,
         settings.toggles_topic,

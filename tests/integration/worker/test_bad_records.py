@@ -16,8 +16,10 @@ from connectors.erp_text import one_line
 from deploy.local.sandboxes.faults import Action, FaultRule
 from schemas.approval import AcceptedApproval, ReimbursementApproved
 from schemas.record import read_record
+from tests import odd_names
 from tests.events import Message, approval, toggle
 from tests.integration.sandboxes.clients import XledgerClient
+from tests.odd_names import AS_READ, OddName
 from tests.scene import Scene, fresh
 from tests.unit.bad_records import CURATED_RECORDS, CuratedRecord
 
@@ -274,3 +276,22 @@ async def test_a_dead_letter_that_its_topic_does_not_take_is_told_without_its_va
     assert await scene.value("select octet_length(value) from dead_letter where reason = 'too_large'") == len(
         large.value or b""
     )
+
+
+@pytest.mark.promise("P1")
+async def test_a_header_name_that_is_not_utf_8_stops_neither_its_record_nor_its_neighbours(scene: Scene) -> None:
+    before, odd, after = fresh(3)
+    refused = Message(b"hlf", b"{", [*approval("R-bad").headers, (OddName(), b"x")])
+    with_odd_name = replace(approval(odd), headers=[*approval(odd).headers, (OddName(), b"x")])
+    await scene.organization("hlf", "xledger")
+    await scene.switch(True)
+    async with scene.worker():
+        await odd_names.send(
+            scene.producer, scene.settings.approvals_topic, [approval(before), with_odd_name, refused, approval(after)]
+        )
+        await scene.all_read()
+        await scene.all_synced(before, odd, after)
+        await scene.nothing_to_publish()
+    (letter,) = await scene.published(scene.settings.dead_letter_topic)
+    assert letter.value == refused.value
+    assert dict(letter.headers)[AS_READ] == b"x"
