@@ -40,6 +40,7 @@ class Signed:
     """`kind` is the header's `typ` in small letters, without `application/`; empty where there is none."""
 
     kind: str
+    algorithm: str
     claims: Mapping[str, object]
 
 
@@ -52,7 +53,7 @@ async def read_signed(token: str, keys: SigningKeys, claims: jwt.JWTClaimsRegist
         claims.validate(decoded.claims)
     except (JoseError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UntrustedError(type(error).__name__) from None
-    return Signed(_kind(header), decoded.claims)
+    return Signed(_kind(header), str(header["alg"]), decoded.claims)
 
 
 def expected_claims(issuer: str, audience: str) -> jwt.JWTClaimsRegistry:
