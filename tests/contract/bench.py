@@ -1,5 +1,7 @@
 """What the one suite needs of each ERP: a sandbox, a connector on it, and the names that differ."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from connectors.contract import (
 from deploy.local.sandboxes.client import Erp, SandboxProcess
 from deploy.local.sandboxes.ledger import LedgerLine
 from deploy.local.sandboxes.tenants import Dimension, Tenants, sample_tenants
+from tests.scene import PATIENCE
 from tests.unit.connectors.samples import mapping as sample_mapping
 from tests.unit.connectors.samples import posting as sample_posting
 
@@ -113,10 +116,26 @@ class Bench:
         by_kind = await self.sandbox.requests()
         return sum(number for kind, number in by_kind.items() if kind in self.carries)
 
+    async def has_struck(self) -> None:
+        """Waits until a request has met the one fault rule: it is applied, where the rule lets it, and not answered."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.sandbox.struck() != [1]:  # noqa: ASYNC110  # another program's state, which no event tells
+                await asyncio.sleep(0.01)
+
     async def find(self, connector: AccountingConnector, posting: Posting) -> Finding:
         found = await connector.look_up([posting.reference])
         assert not isinstance(found, NotSent | Unavailable)
         return found[posting.reference]
+
+
+def let_pass(seconds: float) -> None:
+    """What is to happen within so many seconds on this event loop is due now, and its clock stays ahead.
+
+    A time-out then strikes the one request that is held, and none that is only slow.
+    """
+    loop = asyncio.get_running_loop()
+    ahead = loop.time() - time.monotonic() + seconds
+    loop.time = lambda: time.monotonic() + ahead  # type: ignore[method-assign]  # it is what the loop itself asks
 
 
 @asynccontextmanager

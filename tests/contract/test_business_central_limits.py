@@ -50,8 +50,12 @@ async def test_a_drain_never_exceeds_the_limits(limited: Bench) -> None:
 
 @pytest.mark.parametrize(("at_once", "window"), [(AT_ONCE * 2, None), (AT_ONCE, 20)], ids=["at once", "in the window"])
 async def test_the_sandbox_tells_of_a_pace_above_them(limited: Bench, at_once: int, window: int | None) -> None:
-    await limited.sandbox.set_limits(per_window=window)
+    """Whoever is inside stays there until one is turned away, and the window does not move on: however slow all are."""
+    await limited.sandbox.set_limits(per_window=window, window_seconds=3600)
+    if window is None:
+        await limited.sandbox.hold(["create_invoice"])
     connector = connect(limited, Pace(requests=REQUESTS * 100, seconds=SECONDS, concurrency=at_once))
-    outcomes = await asyncio.gather(*(connector.post(limited.posting(), Permit()) for _ in range(50)))
-    assert any(isinstance(outcome, NotSent) for outcome in outcomes)
-    assert (await limited.sandbox.requests())["over_limit"] > 0
+    posting = asyncio.gather(*(connector.post(limited.posting(), Permit()) for _ in range(50)))
+    assert await limited.sandbox.wait_requests("over_limit", 1) > 0
+    await limited.sandbox.release()
+    assert any(isinstance(outcome, NotSent) for outcome in await posting)
