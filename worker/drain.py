@@ -116,7 +116,9 @@ class Drain:
             delivery.give_up()
 
     def _goes_on(self) -> bool:
-        return self._lane.permit.is_valid() and not self._stop.is_set()
+        """After a delivery that failed, what is on the wire comes to its end, and then the lease: whoever has it next
+        calls the item unknown. The permit holds until then, or one bad item would turn its neighbours back for ever."""
+        return self._lane.permit.is_valid() and not self._stop.is_set() and not self._has_failed_delivery
 
     async def _try_once(self) -> bool:
         """Whether there was anything to do. A database that is away is waited for."""
@@ -233,7 +235,6 @@ class Drain:
         self._lane.wake.set()
         if not task.cancelled() and task.exception():
             self._has_failed_delivery = True
-            self._lane.permit.revoke()
             log.error(
                 "delivery_failed",
                 organization_id=self._lane.organization_id,

@@ -107,16 +107,19 @@ async def test_what_was_not_sent_is_pending_again_with_its_history_and_synced_af
 ) -> None:
     (name,) = fresh(1)
     await scene.organization("hlf", kind)
-    await scene.erps[kind].set_faults(FaultRule(action=action, kind=TAKES_IN[kind], times=1, retry_after=1))
+    await scene.erps[kind].set_faults(FaultRule(action=action, kind=TAKES_IN[kind], times=1, retry_after=3600))
     async with scene.worker():
         await stored(scene, name)
         await scene.switch(True, kind=kind)
         await scene.until(lambda: scene.history(name))
         lane = await _lane_after_failure(scene)
         assert (await scene.item(name))["state"] == "pending"
-        await scene.all_synced(name)
     assert lane["failures"] == 1
-    assert lane["wait"] > timedelta(seconds=0.2)
+    assert timedelta(minutes=50) < lane["wait"] <= timedelta(hours=1)
+    await scene.fetch("update lane set not_before = clock_timestamp()")
+    await scene.fetch("update item set due_at = clock_timestamp()")
+    async with scene.worker():  # another one: the first waits by a clock of its own
+        await scene.all_synced(name)
     assert [(attempt, outcome) for attempt, _, outcome in await scene.history(name)][:2] == [
         (1, "not_sent"),
         (2, "accepted" if kind == "xledger" else "posted"),
@@ -403,10 +406,12 @@ async def test_a_commit_wakes_the_lane_without_a_poll(scene: Scene) -> None:
 
 
 async def test_a_commit_while_the_lane_is_given_back_is_not_forgotten(scene: Scene) -> None:
+    """Where an item that comes to lose its lane, as these are short, is sent again at once."""
     one, two, passes = fresh(3)
+    kind = "business_central"
     for organization_id in ("hlf", "other"):
-        await scene.organization(organization_id)
-        await scene.switch(True, organization_id)
+        await scene.organization(organization_id, kind)
+        await scene.switch(True, organization_id, kind)
     async with scene.worker(poll_seconds=60.0, lease_seconds=1.0):
         await scene.approve(approval(one))
         await scene.all_synced(one)
@@ -503,6 +508,7 @@ async def test_a_settlement_that_postgresql_refuses_leaves_its_item_unknown_and_
     first, poison, *names = fresh(7)
     kind = "business_central"
     await scene.organization("hlf", kind)
+    await nothing_unknown_is_sent_again(scene)
     await scene.fetch(
         "create function refuse_poison() returns trigger language plpgsql as $$ begin raise 'refused'; end $$"
     )
@@ -516,6 +522,7 @@ async def test_a_settlement_that_postgresql_refuses_leaves_its_item_unknown_and_
         await scene.logged("sync_run_finished")
         await scene.approve(approval(poison), *[approval(name) for name in names])
         await scene.all_synced(*names)
+        await scene.fetch("update lane set leased_until = clock_timestamp() - interval '1 second'")
         await scene.all_in("unknown", poison)
     assert len(await scene.documents("hlf", poison, *names, kind=kind)) == 6
 
@@ -530,7 +537,7 @@ async def test_no_request_reaches_the_erp_between_an_acknowledged_off_and_the_ne
         await scene.counted("item", len(names))
         for _ in range(50):
             await scene.switch(True, kind=kind)
-            await scene.until(lambda: scene.value("select exists (select from item where state = 'sending')"))
+            await scene.until(lambda: scene.value(SENDS_OR_HAS_NOTHING))
             await _switch_off_for_good(scene, kind)
         await scene.switch(True, kind=kind)
         await scene.all_synced(*names)
@@ -540,6 +547,11 @@ async def test_no_request_reaches_the_erp_between_an_acknowledged_off_and_the_ne
     assert [line.at for line in lines if any(since < line.at < until for since, until in quiet)] == []
     assert set(documents_per_reference(lines).values()) == {1}
     assert len(documents_per_reference(lines)) == len(names)
+
+
+SENDS_OR_HAS_NOTHING = """
+select exists (select from item where state = 'sending') or not exists (select from item where state = 'pending')
+"""
 
 
 async def _switch_off_for_good(scene: Scene, kind: str) -> None:

@@ -1,15 +1,33 @@
 """One lane's life, driven by hand."""
 
 import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
+from connectors.account_mapping import AccountMapping
+from connectors.contract import (
+    AccountingConnector,
+    Document,
+    Environment,
+    Limits,
+    NotSent,
+    Permit,
+    Posted,
+    Posting,
+    PostOutcome,
+)
+from connectors.reference import reference_of
 from tests.events import approval
 from tests.integration.worker.test_intake import CHANNELS, records
 from tests.integration.worker.test_lanes import LEASE
-from tests.scene import Scene, fresh
+from tests.integration.worker.test_watchdog import HangingConnector, HangingFactory
+from tests.scene import PATIENCE, Scene, fresh
+from worker import bootstrap
 from worker.batch import store_batch
 from worker.bootstrap import make_adapters
 from worker.claimer import Claimer
@@ -19,6 +37,9 @@ from worker.lanes import LaneKeeper
 from worker.settler import Settler
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+IDLE = timedelta(hours=1)
 
 
 class CountingClaimer(Claimer):
@@ -37,7 +58,7 @@ async def test_an_item_alone_costs_one_claim_and_none_once_it_is_settled(scene: 
     worker_id = uuid4()
     claimer, settler = CountingClaimer(scene.pool, worker_id), Settler(scene.pool, worker_id)
     [lane] = await LaneKeeper(scene.pool, worker_id, LEASE, 1).take(None)
-    shop = Workshop(scene.pool, worker_id, make_adapters(scene.settings), claimer, settler, LEASE)
+    shop = Workshop(scene.pool, worker_id, make_adapters(scene.settings), claimer, settler, idle=IDLE)
     stop = asyncio.Event()
     tasks = [asyncio.create_task(one) for one in (claimer.run(), settler.run(), Drain(lane, shop, stop).run())]
     for number in fresh(3):
@@ -49,7 +70,74 @@ async def test_an_item_alone_costs_one_claim_and_none_once_it_is_settled(scene: 
     await tasks[-1]
     for task in tasks[:-1]:
         task.cancel()
-    assert claimer.wishes <= 1 + 3 + 1, "an adapter, three items, and what the drain looked at first"
+    first = 3  # an adapter, what the drain looks at then, and after its look-up, which may end beside the first item
+    assert claimer.wishes <= first + 3
+
+
+class Gate(HangingConnector):
+    """An ERP that answers at once, but for what waits at its gate: that asks for leave to go on once it is open."""
+
+    limits = Limits(concurrency=2, longest_request_life=LEASE)
+
+    def __init__(self, held: str) -> None:
+        self.held = held
+        self.is_waited_at = asyncio.Event()
+        self.is_open = asyncio.Event()
+
+    async def post(self, posting: Posting, permit: Permit) -> PostOutcome:
+        if posting.reference == self.held:
+            self.is_waited_at.set()
+            await self.is_open.wait()
+        return Posted(Document(number="V-1", erp_id="1")) if permit.is_valid() else NotSent("The permit ended.")
+
+
+class GateFactory(HangingFactory):
+    """Whatever is configured, `gate` is what is talked to."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+
+    def connect(
+        self,
+        _settings: Mapping[str, object],
+        _credentials: Mapping[str, str],
+        _mapping: AccountMapping,
+        _environment: Environment,
+    ) -> AccountingConnector:
+        return self.gate
+
+
+async def test_what_is_under_way_beside_an_item_that_cannot_be_settled_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else it would be turned back each time, since the bad one is sent again first."""
+    bad, neighbour = fresh(2)
+    await scene.organization()
+    await scene.fetch("create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$")
+    await scene.fetch(
+        "create trigger refuse before update on item for each row "
+        f"when (new.reimbursement_id = '{bad}' and new.state = 'synced') execute function refuse()"
+    )
+    await store_batch(scene.pool, records("approved", approval(bad), approval(neighbour)), CHANNELS)
+    await scene.switch(True)
+    worker_id, gate = uuid4(), Gate(reference_of("hlf", neighbour))
+    monkeypatch.setattr(bootstrap, "installed_connectors", lambda: {"xledger": GateFactory(gate)})
+    claimer, settler = Claimer(scene.pool, worker_id), Settler(scene.pool, worker_id)
+    [lane] = await LaneKeeper(scene.pool, worker_id, LEASE, 1).take(None)
+    shop = Workshop(scene.pool, worker_id, make_adapters(scene.settings), claimer, settler, LEASE)
+    drain = Drain(lane, shop, asyncio.Event())
+    tasks = [asyncio.create_task(one) for one in (claimer.run(), settler.run(), drain.run())]
+    with capture_logs() as logs:
+        async with asyncio.timeout(PATIENCE):
+            await gate.is_waited_at.wait()
+            while "delivery_failed" not in {entry["event"] for entry in logs}:  # noqa: ASYNC110  # a list
+                await asyncio.sleep(0.01)
+            gate.is_open.set()
+            await tasks[-1]
+    for task in tasks[:-1]:
+        task.cancel()
+    assert await scene.states() == {bad: "sending", neighbour: "synced"}
+    assert not drain.leaves_nothing
 
 
 async def is_synced(scene: Scene, reimbursement_id: str) -> bool:
