@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from deploy.local.processes import free_port
 from tests.people import running_admin_side
-from tests.scene import Scene, scene_settings
+from tests.scene import PATIENCE, Scene, scene_settings
 from worker.bootstrap import Worker, run_worker
 from worker.settings import Settings, SettingsError, WorkerRole
 from worker.store.database import Pool
@@ -25,7 +25,10 @@ def settings(database_url: str) -> Settings:
 
 async def test_without_a_provider_it_is_up_and_lets_nobody_in(settings: Settings, pool: Pool) -> None:
     with capture_logs() as logs:
-        async with running_admin_side(settings, pool) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+        async with (
+            running_admin_side(settings, pool) as url,
+            httpx2.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http,
+        ):
             for headers in ({}, {"Authorization": "Bearer x"}, {"Cookie": "__Host-session=x"}):
                 answer = await http.get("/api/v1/organizations/hlf/connector", headers=headers)
                 assert (answer.status_code, answer.json()["type"]) == (503, "/problems/sign-in-not-configured")
@@ -65,6 +68,6 @@ async def test_a_worker_without_the_role_opens_no_port(settings: Settings, pool:
 async def test_it_is_served_by_a_worker_of_all_roles_and_stops_with_it(scene: Scene) -> None:
     async with scene.worker() as worker:
         assert worker.admin
-        async with httpx2.AsyncClient(trust_env=False) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
             answer = await http.get(f"{worker.admin.public_url}/api/v1/organizations/hlf/connector")
     assert answer.status_code == 503

@@ -12,13 +12,11 @@ from deploy.local.processes import Program, free_port
 from deploy.local.run_folder import RunFolder
 from deploy.local.services import Services
 from tests.people import Visitor, running_admin_side
-from tests.scene import scene_settings
+from tests.scene import PATIENCE, scene_settings
 from worker.admin.cookies import SESSION
 from worker.store.database import Pool, acquire
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-SECONDS_TO_START = 30
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -34,7 +32,7 @@ async def _started(folder: RunFolder) -> str:
             arguments=[sys.executable, "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"],
         )
     )
-    await process.port(port, timeout=SECONDS_TO_START)
+    await process.port(port, timeout=PATIENCE)
     return f"http://127.0.0.1:{port}"
 
 
@@ -49,7 +47,7 @@ async def visitor(issuer: str, database_url: str, pool: Pool) -> AsyncIterator[V
 
 
 async def _set_person(issuer: str, person: str, claims: dict[str, object]) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
         answer = await http.put(f"{issuer}/users/{person}", json=claims)
         assert answer.status_code == 204, answer.text
 

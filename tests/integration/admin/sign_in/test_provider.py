@@ -13,6 +13,7 @@ from deploy.local.identity.application import Behaviour
 from deploy.local.identity.client import IdentityProcess
 from deploy.local.processes import free_port
 from tests.people import Visitor
+from tests.scene import PATIENCE
 from worker.admin.kept import Pace
 from worker.admin.provider import DISCOVERY, Provider
 from worker.admin.provider_http import LARGEST_ANSWER, ProviderAwayError, ProviderHttp
@@ -181,7 +182,7 @@ async def test_nobody_is_let_in_while_the_provider_was_never_reached_and_a_momen
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/identity-provider-away")
     assert answer.headers["retry-after"] == "10"
     await identity.behave()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await visitor.get(address, **bearer)).status_code == 503:  # noqa: ASYNC110  # the pause of our own clock
             await asyncio.sleep(0.2)
     assert (await visitor.get(address, **bearer)).status_code == 403

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.identity.application import Behaviour
 from deploy.local.identity.client import CLIENT_ID, IdentityProcess
 from tests.people import Service, Visitor
-from tests.scene import KEY
+from tests.scene import KEY, PATIENCE
 from worker.admin.code_flow import SEALED_AS, SECONDS_TO_COME_BACK
 from worker.admin.cookies import SESSION, SIGN_IN
 from worker.store.database import acquire
@@ -63,7 +63,7 @@ async def test_a_session_reaches_the_rows_of_its_own_organisations(service: Serv
 async def test_signing_out_ends_every_copy_of_the_cookie(service: Service, visitor: Visitor) -> None:
     await visitor.sign_in("admin-hlf")
     copy = {"Cookie": f"{SESSION}={visitor.session_id}"}
-    async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as thief:
+    async with httpx2.AsyncClient(base_url=service.url, trust_env=False, timeout=PATIENCE) as thief:
         assert (await thief.get("/api/v1/organizations/other/connector", headers=copy)).status_code == 403
         await visitor.post("/sign-out")
         assert (await thief.get("/api/v1/organizations/other/connector", headers=copy)).status_code == 401
@@ -160,7 +160,7 @@ async def test_an_answer_counts_once(service: Service, visitor: Visitor) -> None
     sealed = visitor.http.cookies[SIGN_IN]
     assert (await visitor.get(back)).status_code == 303
     assert why(await visitor.get(back)) == (400, "stale")
-    async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as copy:
+    async with httpx2.AsyncClient(base_url=service.url, trust_env=False, timeout=PATIENCE) as copy:
         replayed = await copy.get(back, headers={"Cookie": f"{SIGN_IN}={sealed}"})
     assert why(replayed) == (403, "refused")
     assert len(await sessions(service)) == 1
@@ -247,7 +247,7 @@ async def test_who_comes_back_too_late_or_before_leaving_starts_anew(visitor: Vi
 async def test_a_cookie_that_is_not_ours_is_no_sign_in(service: Service, visitor: Visitor, cookie: str) -> None:
     back = await visitor.choose("admin-hlf")
     headers = [(b"cookie", f"{SIGN_IN}={cookie}".encode())]
-    async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as other:
+    async with httpx2.AsyncClient(base_url=service.url, trust_env=False, timeout=PATIENCE) as other:
         assert why(await other.get(back, headers=headers)) == (400, "stale")
 
 

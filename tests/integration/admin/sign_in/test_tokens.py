@@ -6,6 +6,7 @@ import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -15,30 +16,38 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from deploy.local.identity.client import AUDIENCE, CLIENT_ID, IdentityProcess
 from tests.people import Visitor, running_service
-from tests.scene import scene_settings
+from tests.scene import PATIENCE, scene_settings
 from worker.store.database import Pool
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ADDRESS = "/api/v1/organizations/not-mine/connector"
-NOW = int(time.time())
 STRANGERS_RSA = RSAKey.generate_key(2048, private=True, auto_kid=True)
 STRANGERS_EC = ECKey.generate_key("P-256", private=True, auto_kid=True)
 
 Make = Callable[[IdentityProcess], Awaitable[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Seconds from the moment at which the token is made, not from when this file was read: that may be long ago."""
+
+    seconds: int
+
+
 def claims(identity: IdentityProcess, **changes: object) -> dict[str, Any]:
+    now = int(time.time())
     usual = {
         "iss": identity.issuer,
         "aud": AUDIENCE,
         "sub": "admin-hlf",
-        "iat": int(time.time()),
-        "exp": int(time.time()) + 600,
+        "iat": now,
+        "exp": now + 600,
         "roles": ["organization_admin"],
         "organizations": ["hlf"],
     }
-    return {name: value for name, value in (usual | changes).items() if value is not None}
+    whole = {name: value for name, value in (usual | changes).items() if value is not None}
+    return {name: now + value.seconds if isinstance(value, Ahead) else value for name, value in whole.items()}
 
 
 def signed(header: Mapping[str, object] | None = None, **changes: object) -> Make:
@@ -105,7 +114,7 @@ async def _key_id(identity: IdentityProcess) -> str:
 
 
 async def _published(identity: IdentityProcess) -> list[dict[str, Any]]:
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
         keys: list[dict[str, Any]] = (await http.get(f"{identity.issuer}/jwks")).json()["keys"]
     return keys
 
@@ -119,13 +128,13 @@ def _stripped_of_signature(header: Mapping[str, object]) -> Make:
 
 
 REFUSED: Mapping[str, Make] = {
-    "expired": signed(exp=NOW - 3600),
-    "expired beyond the leeway": signed(exp=NOW - 31),
+    "expired": signed(exp=Ahead(-3600)),
+    "expired beyond the leeway": signed(exp=Ahead(-31)),
     "no expiry": signed(exp=None),
-    "an expiry that is a text": signed(exp=str(NOW + 600)),
+    "an expiry that is a text": signed(exp="4102444800"),
     "an expiry that is true": signed(exp=True),
-    "not valid yet": signed(nbf=NOW + 600),
-    "issued in the future": signed(iat=NOW + 3600),
+    "not valid yet": signed(nbf=Ahead(600)),
+    "issued in the future": signed(iat=Ahead(3600)),
     "never issued": signed(iat=None),
     "an issue that is a text": signed(iat="yesterday"),
     "no issuer": signed(iss=None),
@@ -218,7 +227,7 @@ GOOD: Mapping[str, Make] = {
     "of Keycloak, with a nonce": signed(typ="Bearer", nonce="n"),
     "of Cognito": signed(token_use="access"),
     "of another client": signed(azp="a-program", client_id="a-program"),
-    "a moment ago, by another clock": signed(exp=NOW + 600, iat=NOW + 20, nbf=NOW + 20),
+    "a moment ago, by another clock": signed(exp=Ahead(600), iat=Ahead(20), nbf=Ahead(20)),
     "with what nobody here knows": signed({"x5t": "y"}, scope="openid", tenant=1),
 }
 
