@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from itertools import count
 
 import asyncpg
+import hypothesis
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
@@ -18,9 +19,12 @@ from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.services import Services
 from deploy.local.topics import admin, create_topics
 from tests.people import Service, Visitor, running_service
-from tests.scene import Scene, scene_settings
+from tests.scene import PATIENCE, Scene, scene_settings
 from worker.store.database import Pool, open_pool
 from worker.store.migrate import migrate
+
+hypothesis.settings.load_profile("ci")
+"""The same examples in every run, and none of them is too slow: who lands a change meets no surprise of another's."""
 
 RUN = secrets.token_hex(4)
 """In every name that is given on a server: a server from the environment may serve several runs at once."""
@@ -62,7 +66,7 @@ async def database_url(services: Services, template: str) -> AsyncIterator[str]:
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     pool = await open_pool(database_url)
     yield pool
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await pool.close()
 
 

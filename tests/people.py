@@ -30,7 +30,7 @@ class Visitor:
     def __init__(self, url: str) -> None:
         self.url = url
         jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
-        self.http = httpx2.AsyncClient(base_url=url, cookies=jar, trust_env=False)
+        self.http = httpx2.AsyncClient(base_url=url, cookies=jar, trust_env=False, timeout=PATIENCE)
 
     async def __aenter__(self) -> Self:
         return self

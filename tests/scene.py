@@ -44,7 +44,8 @@ T = TypeVar("T")
 
 KEY = bytes(range(32))
 ADMIN = Actor("admin-1", Role.GLOBAL_ADMIN)
-PATIENCE = 30.0
+PATIENCE = 60.0
+"""Seconds. Only what fails waits so long, so it may be long enough for the slowest machine."""
 ALL_ROLES = frozenset(WorkerRole)
 INTAKE_ONLY = frozenset({WorkerRole.INTAKE})
 DISPATCH_ONLY = frozenset({WorkerRole.DISPATCH})
@@ -399,7 +400,7 @@ def scene_settings(database_url: str, bootstrap: str, prefix: str, erps: dict[st
         credentials_key=SecretStr(base64.b64encode(KEY).decode()),
         erp_allowed_hosts=frozenset(allowed_host(erp) for erp in erps.values()),
         http_port=0,
-        lease_seconds=3.0,
+        lease_seconds=10.0,
         poll_seconds=1.0,
         log_format="console",
     )

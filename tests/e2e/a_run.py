@@ -16,7 +16,7 @@ from deploy.local.processes import accepts_connections
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EMBEDDED = {"BROKER": "embedded", "DATABASE": "embedded"}
-END_SECONDS = 20
+END_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

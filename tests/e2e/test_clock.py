@@ -47,7 +47,7 @@ async def test_jumps_of_an_hour_either_way_change_nothing(
     names = fresh(ROUNDS * 4)
     await scene.organization("hlf", kind)
     command = ("env", f"LD_PRELOAD={await crooked_clock(tmp_path)}", *RUN)
-    async with worker_process(folder, scene.settings, command=command, lease_seconds=2.0, poll_seconds=0.2) as worker:
+    async with worker_process(folder, scene.settings, command=command, lease_seconds=30.0, poll_seconds=0.2) as worker:
         for number in range(ROUNDS):
             batch = names[number * 4 : number * 4 + 4]
             await scene.approve(*[approval(name) for name in batch])

@@ -8,6 +8,7 @@ import pytest
 from deploy.local.run_folder import RunFolder
 from tests.e2e.worker_process import worker_process
 from tests.events import approval
+from tests.integration.worker.test_lanes import let_leases_end
 from tests.integration.worker.test_reconcile import quarantine_passes
 from tests.scene import DISPATCH_ONLY, INTAKE_ONLY, Scene, fresh
 
@@ -33,6 +34,7 @@ async def test_a_worker_killed_between_claim_and_settle_leaves_unknown_set_by_th
         await first.kill()
     assert await scene.states() == {name: "sending"}
     holder = await scene.value("select leased_by from lane")
+    await let_leases_end(scene)
     async with scene.worker(INTAKE_ONLY), worker_process(folder, scene.settings, roles=DISPATCH_ONLY):
         lost = await scene.until(partial(_first_entry, scene, name))
         assert lost is not None

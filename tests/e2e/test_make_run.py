@@ -11,6 +11,7 @@ import httpx2
 from deploy.local.run import SAMPLE
 from deploy.local.sample.command_line import PROGRAM
 from tests.e2e.a_run import EMBEDDED, a_run
+from tests.scene import PATIENCE
 
 GOOD = "Everything ended where it should."
 
@@ -97,7 +98,7 @@ def test_a_sample_that_cannot_be_read_is_told_before_anything_starts(tmp_path: P
 
 def _sign_in_is_offered(screens: str) -> None:
     """By the worker, and by the identity provider that it sends people to."""
-    with httpx2.Client(follow_redirects=True, trust_env=False) as http:
+    with httpx2.Client(follow_redirects=True, trust_env=False, timeout=PATIENCE) as http:
         page = http.get(f"{screens}sign-in")
     assert page.status_code == 200, page.text
     assert "For local use only" in page.text

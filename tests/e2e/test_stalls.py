@@ -1,12 +1,10 @@
 """Real processes that stand still, say why, and end; and those that were only stopped for a while."""
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
 import pytest
@@ -14,7 +12,7 @@ from pydantic import SecretStr
 
 from deploy.local.processes import ServiceError, free_port
 from deploy.local.run_folder import RunFolder
-from tests.e2e.worker_process import WorkerProcess, worker_process
+from tests.e2e.worker_process import WorkerProcess, log_of, worker_process
 from tests.events import approval
 from tests.integration.worker.test_watchdog import locked_lane
 from tests.scene import DISPATCH_ONLY, INTAKE_ONLY, PATIENCE, Scene, fresh
@@ -36,11 +34,6 @@ async def main():
 
 sys.exit(asyncio.run(main()))
 """
-
-
-def log_of(worker: WorkerProcess) -> list[dict[str, Any]]:
-    """Its own events; libraries say a line of their own now and then."""
-    return [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
 
 
 async def asked(worker: WorkerProcess, path: str) -> tuple[int, str]:
@@ -105,7 +98,7 @@ async def test_a_process_that_was_stopped_for_longer_than_a_stall_goes_on_when_i
         await asyncio.sleep(1.5 * STALL)  # and that nothing happens afterwards
         assert worker.is_running, worker.output()
         assert await asked(worker, "/livez") == (200, "alive\n")
-        await worker.leave(within=10)
+        await worker.leave(within=PATIENCE)
     assert "stalled" not in {entry["event"] for entry in log_of(worker)}
 
 
@@ -130,11 +123,14 @@ async def test_a_second_signal_ends_the_process_at_once_while_a_request_is_under
 ) -> None:
     erp = scene.erps["xledger"]
     await erp.hold(["addGLImportItems"])
-    async with waiting_item(scene) as name, worker_process(folder, scene.settings, roles=DISPATCH_ONLY) as worker:
+    async with (
+        waiting_item(scene) as name,
+        worker_process(folder, scene.settings, roles=DISPATCH_ONLY, shutdown_seconds=600.0) as worker,
+    ):
         await erp.wait_held(1)
         worker.send(signal.SIGTERM)
         await worker.says('"stopping"')
         worker.send(signal.SIGTERM)
         with pytest.raises(ServiceError, match="failed with status 1"):
-            await worker.ends(within=2)
+            await worker.ends(within=PATIENCE)
     assert await scene.states() == {name: "sending"}

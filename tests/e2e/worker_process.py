@@ -1,6 +1,7 @@
 """A real worker: the command in a process of its own, which can be asked to leave, or killed."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
@@ -89,6 +91,11 @@ async def worker_process(
         yield process
     finally:
         await process.kill()
+
+
+def log_of(worker: WorkerProcess) -> list[dict[str, Any]]:
+    """Its own events; libraries say a line of their own now and then."""
+    return [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -18,7 +18,7 @@ from deploy.local.sandboxes.client import Erp, SandboxProcess
 from deploy.local.sandboxes.ledger import LedgerLine
 from schemas.currency import amount_text
 
-TOPIC_SECONDS = 20
+TOPIC_SECONDS = 60
 
 Item = tuple[str, str]
 """Organisation and reimbursement."""

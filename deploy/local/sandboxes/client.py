@@ -21,7 +21,7 @@ from deploy.local.sandboxes.tenants import Tenants, sample_tenants
 Erp = Literal["business_central", "xledger"]
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
-_SECONDS_TO_START = 20
+_SECONDS_TO_START = 60
 _SECONDS_TO_STOP = 5
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.scene import KEY, Scene
+from tests.scene import KEY, PATIENCE, Scene
 
 PROGRAM = Path(sys.executable).with_name("accounting-sync")
-PATIENCE = 40.0
 
 
 @dataclass(frozen=True)

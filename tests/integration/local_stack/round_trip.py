@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-SECONDS = 30
+SECONDS = 60
 
 
 async def produce(bootstrap_servers: str, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> None:

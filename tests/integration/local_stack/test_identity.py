@@ -11,6 +11,7 @@ import pytest
 from deploy.local.identity.client import AUDIENCE, CLIENT_ID, IdentityProcess
 from deploy.local.processes import Program, ServiceError, free_port
 from deploy.local.run_folder import RunFolder
+from tests.scene import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PUBLIC_URL = "http://127.0.0.1:1"
@@ -27,7 +28,7 @@ async def identity(folder: RunFolder) -> IdentityProcess:
 
 @pytest.fixture
 async def http(identity: IdentityProcess) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=identity.issuer, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=identity.issuer, trust_env=False, timeout=PATIENCE) as client:
         yield client
 
 
@@ -109,4 +110,4 @@ async def test_it_listens_on_this_machine_alone(folder: RunFolder, host: str) ->
         )
     )
     with pytest.raises(ServiceError, match="it listens on this machine alone"):
-        await process.finished(timeout=20)
+        await process.finished(timeout=PATIENCE)

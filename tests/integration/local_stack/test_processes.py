@@ -11,6 +11,7 @@ import pytest
 from deploy.local.processes import Process, Program, ServiceError, free_port, lost_port_race
 from deploy.local.run_folder import RunFolder
 
+SECONDS = 60
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 PARENT = (
     "import subprocess, sys, time;"
@@ -26,7 +27,7 @@ def python(folder: RunFolder, code: str) -> Process:
 async def test_what_dies_at_its_start_shows_the_end_of_its_log(folder: RunFolder) -> None:
     process = python(folder, "import sys; print('no such disk'); sys.exit(3)")
     with pytest.raises(ServiceError, match=r"(?s)program ended with status 3 .*no such disk"):
-        await process.line("ready", timeout=10)
+        await process.line("ready", timeout=SECONDS)
 
 
 async def test_what_never_gets_ready_is_said_after_the_time_out(folder: RunFolder) -> None:
@@ -38,22 +39,22 @@ async def test_what_never_gets_ready_is_said_after_the_time_out(folder: RunFolde
 async def test_it_is_ready_once_its_port_accepts(folder: RunFolder) -> None:
     port = free_port()
     process = python(folder, f"import socket, time; s = socket.create_server(('', {port})); time.sleep(60)")
-    await process.port(port, timeout=10)
+    await process.port(port, timeout=SECONDS)
 
 
 async def test_what_ignores_the_signal_is_killed_after_the_grace(folder: RunFolder) -> None:
     process = python(folder, DEAF)
-    await process.line("up", timeout=10)
+    await process.line("up", timeout=SECONDS)
     await process.stop(grace=0.1)
     assert not psutil.pid_exists(process.pid)
 
 
 async def test_killing_takes_the_whole_group(folder: RunFolder) -> None:
     process = python(folder, PARENT)
-    await process.line("child", timeout=10)
+    await process.line("child", timeout=SECONDS)
     child = psutil.Process(int(process.output().split()[1]))
     await process.kill()
-    psutil.wait_procs([child], timeout=5)
+    psutil.wait_procs([child], timeout=SECONDS)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
@@ -74,5 +75,5 @@ async def test_a_taken_port_is_recognised_as_a_lost_race(folder: RunFolder) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code = f"import socket; socket.create_server(('127.0.0.1', {taken.getsockname()[1]}))"
         with pytest.raises(ServiceError) as failure:
-            await python(folder, code).finished(timeout=10)
+            await python(folder, code).finished(timeout=SECONDS)
     assert lost_port_race(failure.value)

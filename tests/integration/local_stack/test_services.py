@@ -22,7 +22,7 @@ from deploy.local.services import Services
 from tests.integration.local_stack.round_trip import consume, produce
 
 EMBEDDED = {**os.environ, "BROKER": "embedded", "DATABASE": "embedded"}
-SECONDS = 10
+SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

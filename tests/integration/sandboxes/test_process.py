@@ -11,6 +11,7 @@ from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.sandboxes.ledger import read_ledger
 from deploy.local.sandboxes.tenants import read_tenants, sample_tenants
 from tests.integration.sandboxes.clients import BusinessCentralClient, XledgerClient, voucher
+from tests.scene import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,7 +33,7 @@ asyncio.run(main())
 def _ends(process: psutil.Process) -> bool:
     """Where nobody reaps orphans the dead one stays as a zombie."""
     try:
-        process.wait(5)
+        process.wait(PATIENCE)
     except psutil.TimeoutExpired:
         return process.status() == psutil.STATUS_ZOMBIE
     return True
@@ -46,7 +47,7 @@ async def test_sigterm_stops_it_though_requests_are_held(tmp_path: Path) -> None
         await erp.hold()
         sending = asyncio.create_task(XledgerClient(erp, http).add(*voucher("R-1")))
         await erp.wait_held(1)
-        async with asyncio.timeout(20):  # far less than a server waits for its requests
+        async with asyncio.timeout(PATIENCE):  # far less than a server waits for its requests
             await erp.stop()
         with pytest.raises(aiohttp.ClientError):
             await sending

@@ -72,7 +72,7 @@ async def test_a_renewed_lease_outlasts_its_first_end(scene: Scene) -> None:
     await waiting(scene, "hlf")
     first = keeper(scene)
     (lane,) = await first.take(None)
-    await scene.fetch("update lane set leased_until = clock_timestamp() + interval '1 second'")
+    await scene.fetch("update lane set leased_until = clock_timestamp() + interval '15 seconds'")
     await first.renew()
     assert await scene.value("select leased_until > clock_timestamp() + interval '25 seconds' from lane")
     assert lane.permit.is_valid()

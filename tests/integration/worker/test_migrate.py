@@ -10,13 +10,14 @@ import pytest_asyncio
 
 from deploy.local.database import create_database, drop_database
 from deploy.local.services import Services
-from tests.conftest import sibling
+from tests.conftest import RUN, sibling
+from tests.scene import PATIENCE
 from worker.store.database import OwnConnection, connect
 from worker.store.migrate import Migration, MigrationError, migrate, shipped, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-EMPTY = "accounting_sync_empty"
+EMPTY = f"sync_empty_{RUN}"
 FIRST = Migration(1, "0001_first.pre.sql", "create table first (id bigint primary key);")
 SECOND = Migration(2, "0002_second.post.sql", "create table second (id bigint primary key);")
 TABLES = """
@@ -99,7 +100,7 @@ async def test_after_a_failure_others_are_not_locked_out(empty: OwnConnection, e
         await migrate(empty, [Migration(1, "0001_bad.pre.sql", "creat table;")])
     other = await connect(empty_url)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert await migrate(other, [FIRST]) == [FIRST]
     finally:
         await other.close()

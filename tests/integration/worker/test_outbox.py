@@ -21,7 +21,7 @@ from schemas.cloudevent import decode
 from schemas.outcome import OutcomeEvent, ReimbursementRejected
 from tests.events import Message, approval
 from tests.integration.worker.rows import take_in
-from tests.scene import Scene
+from tests.scene import PATIENCE, Scene
 from worker.kafka import make_producer
 from worker.outbox import MOST_AT_ONCE, OutboxPublisher
 from worker.store import outbox
@@ -84,7 +84,7 @@ async def _read(scene: Scene, topic: str) -> Records:
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
         found: list[ConsumerRecord[bytes, bytes]] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(found) < sum(ends.values()):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     found += records

@@ -16,6 +16,7 @@ from tests.integration.worker.rows import (
     switch,
     take_in,
 )
+from tests.scene import PATIENCE
 from worker import insights, overview
 from worker.domain.attention import Trouble
 from worker.domain.sentences import Sentence
@@ -232,7 +233,7 @@ async def test_it_counts_in_the_background_until_it_is_stopped(pool: Pool) -> No
     stop, came_round = asyncio.Event(), asyncio.Event()
     held = Overview(pool, _telling(came_round))
     counting = asyncio.create_task(held.run(stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await came_round.wait()
         stop.set()
         await counting
@@ -253,7 +254,7 @@ async def test_a_database_that_is_away_leaves_the_last_count_standing(
 
     monkeypatch.setattr("worker.store.overview.count", fail)
     counting = asyncio.create_task(held.run(stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await came_round.wait()
         stop.set()
         await counting

@@ -15,7 +15,7 @@ from deploy.local.services import Services
 from tests.events import approval
 from tests.integration.worker.test_intake import CHANNELS, records
 from tests.integration.worker.test_lanes import LEASE
-from tests.scene import Scene, fresh, own_database, own_scene
+from tests.scene import PATIENCE, Scene, fresh, own_database, own_scene
 from worker.batch import store_batch
 from worker.bootstrap import make_adapters
 from worker.claiming import Wish, claim
@@ -149,7 +149,7 @@ async def test_a_postgresql_that_is_away_is_waited_for_and_nothing_is_lost(
         with capture_logs() as logs:
             async with running(scene) as settler:
                 settling = [asyncio.create_task(settler.settle(posted(attempt))) for attempt in attempts]
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE):
                     while not any(entry["event"] == "not_settled_yet" for entry in logs):  # noqa: ASYNC110  # a list
                         await asyncio.sleep(0.01)
                 await cluster.restart()

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from tests.integration.worker.rows import add_organization, log_of, set_up, switch
+from tests.scene import PATIENCE
 from worker.store import sync_log
 from worker.store.database import Pool, acquire, transaction
 from worker.store.sync_log import Change
@@ -70,7 +71,7 @@ async def test_entries_appended_at_once_stay_one_chain(pool: Pool) -> None:
 async def test_organisations_do_not_wait_for_each_others_chains(pool: Pool) -> None:
     async with transaction(pool) as connection:
         await sync_log.append(connection, "hlf", CHANGE)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await _append(pool, organization_id="other")
     assert await _verify(pool) is None
     assert await _verify(pool, "other") is None
