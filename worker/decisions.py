@@ -1,6 +1,6 @@
 """What a person decides about one item: try it again, or say that it was handled elsewhere. Refusals are logged too."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +54,10 @@ class _Case:
     seen: Standing | None
 
 
+_CarryOut = Callable[[Connection, _Case, ItemState | None], Awaitable[Decided | Sentence]]
+"""Does what was decided, or changes nothing and says why not."""
+
+
 async def retry(
     connection: Connection,
     organization_id: str,
@@ -67,30 +71,7 @@ async def retry(
     """A rejected item becomes pending again, in its old place. One whose outcome is unknown is not sent for that: it is
     looked up once more."""
     case = _Case(organization_id, reimbursement_id, actor, reason, source, seen)
-    standing = await items.lock_standing(connection, organization_id, reimbursement_id)
-    state = standing.state if standing else None
-    refusal = _refusal(case, standing)
-    if not refusal and state not in RETRYABLE_BY_A_PERSON | ASKABLE_BY_A_PERSON:
-        refusal = say(
-            "{reimbursement} is {state}, and only what was rejected or is unknown can be retried.",
-            reimbursement=reimbursement_id,
-            state=_said(state),
-        )
-    if refusal:
-        return await _refuse(connection, case, "retry_refused", state, refusal)
-    decided = await _try_again(connection, case, state)
-    await intake.wake_lanes(connection, [organization_id])
-    return decided
-
-
-async def _try_again(connection: Connection, case: _Case, state: ItemState | None) -> Decided:
-    if state in ASKABLE_BY_A_PERSON:
-        await items.ask_again(connection, case.organization_id, case.reimbursement_id)
-        await _log(connection, case, "item_look_up_requested", state, case.reason)
-        return Decided(ItemState.UNKNOWN)
-    await items.retry(connection, case.organization_id, case.reimbursement_id)
-    await _log(connection, case, "item_retried", ItemState.PENDING, case.reason)
-    return Decided(ItemState.PENDING)
+    return await _decide(connection, case, _try_again, refused_as="retry_refused")
 
 
 async def hand_over(
@@ -105,19 +86,57 @@ async def hand_over(
 ) -> Decided | NotDecided:
     """The item leaves the queue for good: somebody booked it by hand, or it is not to be booked."""
     case = _Case(organization_id, reimbursement_id, actor, reason, source, seen)
-    standing = await items.lock_standing(connection, organization_id, reimbursement_id)
+    return await _decide(connection, case, _close, refused_as="handled_elsewhere_refused")
+
+
+async def _decide(
+    connection: Connection, case: _Case, carry_out: _CarryOut, *, refused_as: str
+) -> Decided | NotDecided:
+    """Where the item stands is held until the transaction ends, so that what is refused or done fits it."""
+    standing = await items.lock_standing(connection, case.organization_id, case.reimbursement_id)
     state = standing.state if standing else None
-    refusal = _refusal(case, standing)
-    if not refusal and state not in CLOSABLE_BY_A_PERSON:
-        refusal = say(
+    answer = _refusal(case, standing) or await carry_out(connection, case, state)
+    if isinstance(answer, Decided):
+        return answer
+    await _log_refusal(connection, case, refused_as, state, answer)
+    return NotDecided(answer)
+
+
+async def _try_again(connection: Connection, case: _Case, state: ItemState | None) -> Decided | Sentence:
+    if state in RETRYABLE_BY_A_PERSON:
+        return await _send_again(connection, case)
+    if state in ASKABLE_BY_A_PERSON:
+        return await _look_up_again(connection, case)
+    return say(
+        "{reimbursement} is {state}, and only what was rejected or is unknown can be retried.",
+        reimbursement=case.reimbursement_id,
+        state=_said(state),
+    )
+
+
+async def _send_again(connection: Connection, case: _Case) -> Decided:
+    await items.retry(connection, case.organization_id, case.reimbursement_id)
+    await _log(connection, case, "item_retried", ItemState.PENDING, case.reason)
+    await intake.wake_lanes(connection, [case.organization_id])
+    return Decided(ItemState.PENDING)
+
+
+async def _look_up_again(connection: Connection, case: _Case) -> Decided:
+    await items.ask_again(connection, case.organization_id, case.reimbursement_id)
+    await _log(connection, case, "item_look_up_requested", ItemState.UNKNOWN, case.reason)
+    await intake.wake_lanes(connection, [case.organization_id])
+    return Decided(ItemState.UNKNOWN)
+
+
+async def _close(connection: Connection, case: _Case, state: ItemState | None) -> Decided | Sentence:
+    if state not in CLOSABLE_BY_A_PERSON:
+        return say(
             "{reimbursement} is {state} and can't be marked as handled elsewhere now.",
-            reimbursement=reimbursement_id,
+            reimbursement=case.reimbursement_id,
             state=_said(state),
         )
-    if refusal:
-        return await _refuse(connection, case, "handled_elsewhere_refused", state, refusal)
-    await items.hand_over(connection, organization_id, reimbursement_id, reason)
-    await _log(connection, case, "item_handled_elsewhere", ItemState.HANDLED_ELSEWHERE, reason)
+    await items.hand_over(connection, case.organization_id, case.reimbursement_id, case.reason)
+    await _log(connection, case, "item_handled_elsewhere", ItemState.HANDLED_ELSEWHERE, case.reason)
     return Decided(ItemState.HANDLED_ELSEWHERE)
 
 
@@ -160,13 +179,12 @@ _STATES: Mapping[ItemState, Sentence] = {
 }
 
 
-async def _refuse(
+async def _log_refusal(
     connection: Connection, case: _Case, change: str, state: ItemState | None, sentence: Sentence
-) -> NotDecided:
+) -> None:
     """A try on what does not exist is no event of that organisation, unless it is a stranger's."""
     if state is not None or not case.actor.may_switch(case.organization_id):
         await _log(connection, case, change, state, sentence)
-    return NotDecided(sentence)
 
 
 async def _log(connection: Connection, case: _Case, change: str, state: ItemState | None, reason: str) -> None:
