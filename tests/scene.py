@@ -140,7 +140,7 @@ class Scene:
             return await runs.request_run(connection, organization_id, ADMIN, "cli")
 
     async def retry(self, reimbursement_id: str, organization_id: str = "hlf") -> None:
-        """A person sends a rejected item round again."""
+        """A person has an item, or its receipts, tried again."""
         async with transaction(self.pool) as connection:
             decided = await decisions.retry(
                 connection, organization_id, reimbursement_id, actor=ADMIN, reason="mended", source="cli"

@@ -7,7 +7,7 @@ from typing import Protocol
 from worker.domain.sentences import Sentence, say
 from worker.domain.states import ASKABLE_BY_A_PERSON, CLOSABLE_BY_A_PERSON, RETRYABLE_BY_A_PERSON, ItemState
 from worker.domain.switching import Actor
-from worker.store import intake, items, sync_log
+from worker.store import intake, items, receipts, sync_log
 from worker.store.database import Connection
 from worker.store.items import Standing
 from worker.store.sync_log import Change
@@ -69,7 +69,7 @@ async def retry(
     seen: Standing | None = None,
 ) -> Decided | NotDecided:
     """A rejected item becomes pending again, in its old place. One whose outcome is unknown is not sent for that: it is
-    looked up once more."""
+    looked up once more. One that is synced stays so: its receipts that were given up are tried again."""
     case = _Case(organization_id, reimbursement_id, actor, reason, source, seen)
     return await _decide(connection, case, _try_again, refused_as="retry_refused")
 
@@ -107,8 +107,11 @@ async def _try_again(connection: Connection, case: _Case, state: ItemState | Non
         return await _send_again(connection, case)
     if state in ASKABLE_BY_A_PERSON:
         return await _look_up_again(connection, case)
+    if state is ItemState.SYNCED and await _attach_again(connection, case):
+        return Decided(ItemState.SYNCED)
     return say(
-        "{reimbursement} is {state}, and only what was rejected or is unknown can be retried.",
+        "{reimbursement} is {state}, and only what was rejected or is unknown, or a receipt that was given up, can be "
+        "retried.",
         reimbursement=case.reimbursement_id,
         state=_said(state),
     )
@@ -126,6 +129,14 @@ async def _look_up_again(connection: Connection, case: _Case) -> Decided:
     await _log(connection, case, "item_look_up_requested", ItemState.UNKNOWN, case.reason)
     await intake.wake_lanes(connection, [case.organization_id])
     return Decided(ItemState.UNKNOWN)
+
+
+async def _attach_again(connection: Connection, case: _Case) -> bool:
+    """Whether there was anything that had been given up. Whoever carries receipts finds it by itself."""
+    positions = await receipts.retry_given_up(connection, case.organization_id, case.reimbursement_id)
+    if positions:
+        await _log(connection, case, "receipts_retried", ItemState.SYNCED, case.reason, receipts=positions)
+    return bool(positions)
 
 
 async def _close(connection: Connection, case: _Case, state: ItemState | None) -> Decided | Sentence:
@@ -187,7 +198,9 @@ async def _log_refusal(
         await _log(connection, case, change, state, sentence)
 
 
-async def _log(connection: Connection, case: _Case, change: str, state: ItemState | None, reason: str) -> None:
-    detail = {"reimbursement_id": case.reimbursement_id}
+async def _log(
+    connection: Connection, case: _Case, change: str, state: ItemState | None, reason: str, **more: object
+) -> None:
+    detail = {"reimbursement_id": case.reimbursement_id, **more}
     entry = Change(case.actor.id, case.actor.role, case.source, change, None, state, reason, detail)
     await sync_log.append(connection, case.organization_id, entry)

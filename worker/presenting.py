@@ -95,7 +95,7 @@ def receipt_view(row: ReceiptRow) -> ReceiptView:
     return ReceiptView(
         receipt=row.position,
         state=row.state,
-        tries=row.attempts,
+        tries=row.tries,
         due_at=row.due_at if row.state is ReceiptState.WAITING else None,
         changed_at=row.changed_at,
         reason=row.reason,

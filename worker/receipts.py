@@ -126,7 +126,7 @@ class ReceiptCourier:
         with self._pulse.watching(LoopName.RECEIPT, subject):
             try:
                 outcome, life = await self._outcome(taken)
-                verdict = judge_receipt(outcome, taken.attempts, life, random.random())  # noqa: S311  # spreads, hides nothing
+                verdict = judge_receipt(outcome, taken.tries, life, random.random())  # noqa: S311  # spreads, hides nothing
                 await self._settle(taken, verdict)
             except DatabaseAwayError as error:
                 log.warning("receipt_waits_for_database", error=str(error), **_identity(taken))
@@ -178,7 +178,7 @@ class ReceiptCourier:
                 await sync_log.append(connection, taken.organization_id, _given_up(taken, verdict))
         telemetry.RECEIPTS.labels(taken.connector, verdict.state).inc()
         tell = log.error if is_given_up else log.info
-        tell("receipt_tried", state=verdict.state, code=verdict.code, tries=taken.attempts, **_identity(taken))
+        tell("receipt_tried", state=verdict.state, code=verdict.code, tries=taken.tries, **_identity(taken))
 
 
 async def _attach(connector: Attaching, taken: TakenReceipt, file: ReceiptFile, permit: AttemptPermit) -> AttachOutcome:

@@ -107,6 +107,10 @@ class ItemDetail(ItemView):
     attempts: list[AttemptView]
     receipts: list[ReceiptView]
 
+    @property
+    def has_given_up_receipts(self) -> bool:
+        return any(one.state is ReceiptState.GIVEN_UP for one in self.receipts)
+
 
 class ItemsFound(View):
     """Newest first. Beside the item of exactly this id, `looked_at` of the newest at most were searched."""

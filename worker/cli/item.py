@@ -99,7 +99,8 @@ def retry(
     reason: ReasonOption,
     as_json: JsonFlag = False,
 ) -> None:
-    """Send a rejected reimbursement round again, once its cause is mended; have an unknown outcome looked up once more.
+    """Send a rejected reimbursement round again, once its cause is mended; have an unknown outcome looked up once more;
+    have receipts that were given up tried again.
 
     Example: accounting-sync item retry hlf R-2026-000417 --actor user-9 --reason "Mapping mended"
     """
@@ -146,6 +147,8 @@ def _say_decision(reimbursement: str, decided: Decided | NotDecided, *, as_json:
 def _said(reimbursement: str, state: ItemState) -> str:
     if state is ItemState.UNKNOWN:
         return f"The outcome of {reimbursement} is unknown; it is looked up at the ERP once more."
+    if state is ItemState.SYNCED:
+        return f"The receipts of {reimbursement} that were given up wait to be tried again."
     return f"{reimbursement} is {state.replace('_', ' ')} now."
 
 

@@ -40,7 +40,8 @@ FinalState = Literal[ReceiptState.ATTACHED, ReceiptState.GIVEN_UP, ReceiptState.
 
 @dataclass(frozen=True, slots=True)
 class ReceiptVerdict:
-    """`due_in`: until the next try, where it waits. `code` is for logs and metrics, `reason` a sentence for people."""
+    """`due_in`: until the next try; where it is given up, until a person may have one made. `code` is for logs and
+    metrics, `reason` a sentence for people."""
 
     state: FinalState | Literal[ReceiptState.WAITING]
     code: str
@@ -49,7 +50,8 @@ class ReceiptVerdict:
 
 
 def judge_receipt(outcome: ReceiptOutcome, tries: int, life: timedelta, jitter: float) -> ReceiptVerdict:
-    """`tries` counts this one; `life` is how long a request may be applied after nobody waits for it any more."""
+    """`tries` counts this one, from 1 again where a person has it tried again; `life` is how long a request may be
+    applied after nobody waits for it any more."""
     match outcome:
         case Attached() | NotWanted() | HeldBack():
             return _PLAIN[type(outcome)]
@@ -60,7 +62,7 @@ def judge_receipt(outcome: ReceiptOutcome, tries: int, life: timedelta, jitter: 
         case Unavailable(reason):
             return _later("unavailable", reason, tries, _delay(tries, jitter, timedelta()))
         case Unknown(evidence):
-            return _later("unknown", evidence, tries, _delay(tries, jitter, life))
+            return _later("unknown", evidence, tries, _delay(tries, jitter, life), life)
         case _:
             assert_never(outcome)
 
@@ -72,9 +74,9 @@ _PLAIN: Mapping[type[Attached | NotWanted | HeldBack], ReceiptVerdict] = {
 }
 
 
-def _later(code: str, reason: str, tries: int, delay: timedelta) -> ReceiptVerdict:
+def _later(code: str, reason: str, tries: int, delay: timedelta, quarantine: timedelta = timedelta()) -> ReceiptVerdict:
     if tries >= MOST_TRIES:
-        return ReceiptVerdict(ReceiptState.GIVEN_UP, code, f"Given up after {tries} tries. {reason}")
+        return ReceiptVerdict(ReceiptState.GIVEN_UP, code, f"Given up after {tries} tries. {reason}", quarantine)
     return ReceiptVerdict(ReceiptState.WAITING, code, reason, delay)
 
 

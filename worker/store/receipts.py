@@ -16,13 +16,15 @@ _SQL = load("receipts")
 class TakenReceipt:
     """One that is ours until it is settled, or until the time it was taken for is over.
 
-    `position` counts from 1 in the item's `content`, `attempts` counts this try; `document_id` is the ERP's own key.
+    `position` counts from 1 in the item's `content`; `attempts` is the fence of this try, `tries` counts it among those
+    since a person asked for them, if anybody did; `document_id` is the ERP's own key.
     """
 
     organization_id: str
     reimbursement_id: str
     position: int
     attempts: int
+    tries: int
     connector: str
     document_id: str
     content: bytes
@@ -35,11 +37,11 @@ class TakenReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRow:
-    """`due_at`: when it is tried next, where it waits."""
+    """`due_at`: when it is tried next, where it waits. `tries`: since a person asked for them, if anybody did."""
 
     position: int
     state: ReceiptState
-    attempts: int
+    tries: int
     due_at: datetime
     changed_at: datetime
     reason: str | None
@@ -75,6 +77,12 @@ async def settle(connection: Connection, taken: TakenReceipt, verdict: ReceiptVe
         _SQL["settle_receipt"], *taken.key, verdict.state, verdict.due_in, verdict.code, verdict.reason
     )
     return found is not None
+
+
+async def retry_given_up(connection: Connection, organization_id: str, reimbursement_id: str) -> list[int]:
+    """They wait to be tried again. Answers their positions; none where nothing was given up."""
+    rows = await connection.fetch(_SQL["retry_given_up"], organization_id, reimbursement_id)
+    return sorted(row["position"] for row in rows)
 
 
 async def of_item(connection: Connection, organization_id: str, reimbursement_id: str) -> list[ReceiptRow]:

@@ -192,7 +192,9 @@ create trigger item_is_kept before delete or truncate on item
 
 -- The receipts of what is posted, on their way to the ERP; where each lies stands in the item's content, in this order.
 -- A trigger makes the rows, so that settling what has none costs nothing, and no way to `synced` can forget them.
--- `taken_until`: until when a worker has it; from `sending` on, something may be leaving for the ERP.
+-- `taken_until`: until when a worker has it; from `sending` on, something may be leaving for the ERP. `attempts` is the
+-- fence of a try; `attempts_before` of them were made before a person had it tried again. `due_at` of one that was given
+-- up: not before then, since what was sent may still be applied.
 create table receipt (
     organization_id text not null,
     reimbursement_id text not null,
@@ -204,6 +206,7 @@ create table receipt (
     changed_at timestamptz not null default clock_timestamp(),
     reason_code text,
     reason text,
+    attempts_before integer not null default 0,
     primary key (organization_id, reimbursement_id, position),
     constraint sending_is_taken check (state <> 'sending' or taken_until is not null),
     constraint given_up_has_a_reason check (state <> 'given_up' or coalesce(reason, '') <> '')
@@ -364,10 +367,10 @@ create function is_in_scope(organization text) returns boolean language sql stab
 return current_user <> 'accounting_sync_organization'
     or organization = any(string_to_array(current_setting('accounting_sync.organizations', true), ','));
 
-grant select on organization, receipt, attempt_entry, lane to accounting_sync_organization;
+grant select on organization, attempt_entry, lane to accounting_sync_organization;
 grant select, insert on sync_log, outbox to accounting_sync_organization;
 grant select, insert, update on connector_secret, sync_run, sync_log_head to accounting_sync_organization;
-grant select, update on connector, item to accounting_sync_organization;
+grant select, update on connector, item, receipt to accounting_sync_organization;
 grant select on sequence item_order to accounting_sync_organization;
 
 alter table organization enable row level security;

@@ -109,7 +109,9 @@ async def test_a_run_that_is_waited_for_exits_3_when_something_was_rejected(scen
         shown = await sync("sync", "show", ran.json["run_id"], "--json")
         assert (shown.status, shown.json) == (0, ran.json)
         refused = await sync("item", "retry", "hlf", "C-1", *WHO)
-        sentence = "C-1 is synced, and only what was rejected or is unknown can be retried.\n"
+        sentence = (
+            "C-1 is synced, and only what was rejected or is unknown, or a receipt that was given up, can be retried.\n"
+        )
         assert (refused.status, refused.err) == (1, sentence)
         handled = await sync("item", "handled-elsewhere", "hlf", "C-bad", *WHO, "--json")
         assert (handled.status, handled.json) == (0, {"reimbursement_id": "C-bad", "state": "handled_elsewhere"})

@@ -26,8 +26,14 @@ async def test_item_show_tells_what_became_of_each_receipt_and_not_where_it_lay(
 
         await scene.until(are_settled)
     shown = await sync("item", "show", "hlf", name, "--json")
+    table = await sync("item", "show", "hlf", name)
     told = [(one["receipt"], one["state"], one["tries"], one["due_at"]) for one in shown.json["receipts"]]
     assert told == [(1, "attached", 1, None), (2, "given_up", 1, None)]
-    table = await sync("item", "show", "hlf", name)
+    retried = await sync("item", "retry", "hlf", name, "--actor", "user-9", "--reason", "The file is mended")
+    assert retried.out == f"The receipts of {name} that were given up wait to be tried again.\n"
+    again = await sync("item", "retry", "hlf", name, "--actor", "user-9", "--reason", "Once more", "--json")
+    assert (again.status, again.out) == (1, "")
+    waiting = (await sync("item", "show", "hlf", name, "--json")).json["receipts"][1]
+    assert (waiting["state"], waiting["tries"], waiting["reason"]) == ("waiting", 0, None)
+    assert TOKEN not in shown.out + table.out + retried.out + again.err
     assert "SHA-256 differs" in table.out
-    assert TOKEN not in shown.out + table.out

@@ -1,5 +1,6 @@
 """What a person decides about one item, and what they may not."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -64,11 +65,70 @@ async def test_nothing_that_is_neither_rejected_nor_unknown_is_retried_and_the_t
     await _in_state(pool, state)
     before = await _item(pool)
     words = state.replace("_", " ")
-    sentence = f"R-1 is {words}, and only what was rejected or is unknown can be retried."
+    sentence = (
+        f"R-1 is {words}, and only what was rejected or is unknown, or a receipt that was given up, can be retried."
+    )
     assert await _decide(pool, decisions.retry) == NotDecided(say(sentence))
     assert await _item(pool) == before
     entry = (await log_of(pool))[-1]
     assert (entry["change"], entry["actor"], entry["reason"]) == ("retry_refused", "user-9", sentence)
+
+
+async def _with_receipts(pool: Pool, *states: str) -> None:
+    """R-1 is synced, and its receipts are in these states, each tried 16 times."""
+    file = {"url": "https://files.example/1", "sha256": "0a" * 32, "media_type": "image/png"}
+    await take_in(pool, approval("R-1", receipts=[file] * len(states)))
+    await bring_to(pool, "synced", "R-1")
+    await pool.execute(
+        "update receipt set state = ($1::text[])[position], attempts = 16, reason = 'It is away.', "
+        "reason_code = 'not_sent', due_at = clock_timestamp() - interval '1 hour', "
+        "taken_until = case when ($1::text[])[position] = 'sending' then clock_timestamp() end",
+        list(states),
+    )
+
+
+async def _receipts(pool: Pool) -> list[tuple[object, ...]]:
+    rows = await pool.fetch(
+        "select state, attempts, attempts_before, reason, reason_code, due_at <= clock_timestamp() from receipt "
+        "order by position"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_receipts_that_were_given_up_are_tried_again_and_the_item_stays_as_it_is(pool: Pool) -> None:
+    await _with_receipts(pool, "given_up", "attached", "given_up")
+    before = await _item(pool)
+    assert await _decide(pool, decisions.retry, reason="The host is up") == Decided(ItemState.SYNCED)
+    assert await _item(pool) == before
+    again = ("waiting", 16, 16, None, None, True)
+    assert await _receipts(pool) == [again, ("attached", 16, 0, "It is away.", "not_sent", True), again]
+    entry = (await log_of(pool))[-1]
+    assert (entry["change"], entry["actor"], entry["new_state"], entry["reason"]) == (
+        "receipts_retried", "user-9", "synced", "The host is up",
+    )  # fmt: skip
+    assert entry["detail"] == {"reimbursement_id": "R-1", "receipts": [1, 3]}
+
+
+@pytest.mark.parametrize("state", ["waiting", "sending", "attached", "not_wanted"])
+async def test_no_receipt_is_tried_again_that_was_not_given_up(pool: Pool, state: str) -> None:
+    await _with_receipts(pool, state)
+    before = await _receipts(pool)
+    assert isinstance(await _decide(pool, decisions.retry), NotDecided)
+    assert await _receipts(pool) == before
+
+
+async def test_receipts_are_tried_again_once_whoever_asks_at_the_same_time(pool: Pool) -> None:
+    await _with_receipts(pool, "given_up")
+    decided = await asyncio.gather(*(_decide(pool, decisions.retry) for _ in range(4)))
+    assert [one for one in decided if isinstance(one, Decided)] == [Decided(ItemState.SYNCED)]
+    assert [entry["change"] for entry in await log_of(pool)].count("receipts_retried") == 1
+
+
+async def test_a_receipt_is_never_tried_again_before_what_was_sent_is_applied_or_lost(pool: Pool) -> None:
+    await _with_receipts(pool, "given_up")
+    due_at = await pool.fetchval("update receipt set due_at = clock_timestamp() + interval '1 hour' returning due_at")
+    await _decide(pool, decisions.retry)
+    assert await pool.fetchval("select due_at from receipt") == due_at
 
 
 async def test_an_unknown_outcome_is_not_sent_by_a_retry_but_looked_up_once_more(pool: Pool) -> None:

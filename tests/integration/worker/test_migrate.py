@@ -136,6 +136,21 @@ async def test_the_status_tells_a_newer_database_and_a_changed_file(empty: OwnCo
         await status(empty)
 
 
+async def test_a_receipt_that_was_given_up_in_doubt_before_is_not_tried_again_within_a_day(
+    empty: OwnConnection,
+) -> None:
+    """The version before did not keep until when a request that it gave up on may still be applied."""
+    await migrate(empty, [one for one in shipped() if one.version <= 10])
+    await empty.execute(
+        "insert into receipt (organization_id, reimbursement_id, position, state, reason_code, reason) "
+        "select 'hlf', 'R-1', place, 'given_up', code, 'Given up.' "
+        "from unnest(array['unknown', 'not_sent']) with ordinality as one (code, place)"
+    )
+    await migrate(empty)
+    rows = await empty.fetch("select due_at - changed_at > interval '23 hours' from receipt order by position")
+    assert [row[0] for row in rows] == [True, False]
+
+
 @pytest.mark.parametrize("migration", shipped(), ids=lambda migration: migration.name)
 async def test_every_migration_waits_for_locks_only_briefly(migration: Migration) -> None:
     """A migration that waits behind a long transaction makes everybody else wait behind it."""

@@ -113,6 +113,7 @@ HOT = [
     Hot("connectors", "connector_views", (ONE,), ("item_sending",)),
     Hot("receipts", "take_due", (4, timedelta(minutes=1)), ("receipt_due", "receipt_taken")),
     Hot("receipts", "item_receipts", (ONE, REIMBURSEMENTS[0]), ("receipt_pkey",)),
+    Hot("receipts", "retry_given_up", (ONE, REIMBURSEMENTS[0]), ("receipt_pkey",)),
     Hot("sync_log", "newest_of", (ONE, "plain", ["credentials_replaced"]), ("sync_log_pkey",)),
     Hot("sync_log", "newest_entries", (ONE, LAST, None, None, None, None, 101), ("sync_log_pkey",)),
     Hot("sync_log", "newest_entries", (ONE, LAST, ["toggle_refused"], "somebody", NOW, NOW, 101), ("sync_log_pkey",)),

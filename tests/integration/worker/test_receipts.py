@@ -1,5 +1,6 @@
 """Receipts on their way to Business Central: beside the posting, once each, never while off, and never against it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from tests.receipt_shelf import PDF, TOKEN, ReceiptShelf, receipt_shelf
 from tests.scene import Scene, fresh
 from worker import receipts as courier
 from worker.bootstrap import Worker
-from worker.domain.receipts import HeldBack, ReceiptState, judge_receipt
+from worker.domain.receipts import MOST_TRIES, HeldBack, ReceiptState, judge_receipt
 from worker.domain.switching import Phase
 from worker.store import receipts
 from worker.store.database import Pool, transaction
@@ -216,6 +217,81 @@ async def test_one_that_is_given_up_on_and_applied_late_is_waited_out_and_not_do
         await due_now(scene)
         await are(scene, "attached")
     assert [size for _, size in await on_the_invoice(scene, name)] == [len(PDF)]
+
+
+async def at_the_last_try(scene: Scene) -> None:
+    """The time for the last of all tries has come."""
+    await scene.fetch("update receipt set attempts = $1 where state = 'waiting'", MOST_TRIES - 1)
+    await due_now(scene)
+
+
+async def test_what_was_given_up_is_attached_once_a_person_has_it_tried_again(
+    scene: Scene, shelf: ReceiptShelf
+) -> None:
+    file = shelf.put("1")
+    shelf.answers["1"] = web.Response(status=503)
+    async with working(scene, shelf):
+        name = await approved(scene, file)
+        await tried(scene)
+        await at_the_last_try(scene)
+        await are(scene, "given_up")
+        shelf.answers["1"] = web.Response(status=502)
+        await scene.retry(name)
+        waiting = await tried(scene, MOST_TRIES + 1)
+        assert (waiting["state"], waiting["attempts_before"]) == ("waiting", MOST_TRIES)
+        assert waiting["due_at"] - waiting["changed_at"] <= timedelta(minutes=1), "tries are counted anew"
+        shelf.put("1")
+        await due_now(scene)
+        (row,) = await are(scene, "attached")
+    assert row["attempts"] == MOST_TRIES + 2
+    assert (await scene.states())[name] == "synced"
+    assert [size for _, size in await on_the_invoice(scene, name)] == [len(PDF)]
+    assert len(await scene.documents("hlf", name, kind=KIND)) == 1
+
+
+async def test_one_that_was_given_up_and_is_applied_late_is_waited_out_whoever_has_it_tried_again(
+    scene: Scene, shelf: ReceiptShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shelf.put("1")
+    shelf.answers["1"] = web.Response(status=503)
+    monkeypatch.setattr(courier, "SENDING_SECONDS", 0.5)
+    await scene.erps[KIND].hold([MAKING])
+    async with working(scene, shelf):
+        name = await approved(scene, file)
+        await tried(scene)
+        shelf.put("1")
+        await at_the_last_try(scene)
+        (given_up,) = await are(scene, "given_up")
+        assert given_up["reason_code"] == "unknown"
+        before = await made(scene)
+        await scene.retry(name)
+        (waiting,) = await are(scene, "waiting")
+        assert waiting["due_at"] == given_up["due_at"] >= given_up["changed_at"] + timedelta(minutes=15)
+        assert await made(scene) == before
+        await scene.erps[KIND].release()
+        await due_now(scene)
+        await are(scene, "attached")
+    assert [size for _, size in await on_the_invoice(scene, name)] == [len(PDF)]
+
+
+@pytest.mark.promise("P3")
+async def test_what_a_person_has_tried_again_waits_while_the_connector_is_off(
+    scene: Scene, shelf: ReceiptShelf
+) -> None:
+    file = shelf.put("1")
+    shelf.put("1", b"another content")
+    async with working(scene, shelf):
+        name = await approved(scene, file)
+        await are(scene, "given_up")
+        await scene.switch(False, kind=KIND)
+        asked, sent = len(shelf.requests), await made(scene)
+        shelf.put("1")
+        await scene.retry(name)
+        await asyncio.sleep(0.5)
+        assert (len(shelf.requests), await made(scene)) == (asked, sent)
+        await scene.switch(True, kind=KIND)
+        await are(scene, "attached")
+    assert len(await on_the_invoice(scene, name)) == 1
 
 
 @pytest.mark.promise("P3")

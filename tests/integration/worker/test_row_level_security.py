@@ -32,8 +32,13 @@ WRITES = {
     "an item": "update item set reason = 'x' where organization_id = 'other'",
     "a credential": "update connector_secret set ciphertext = ''::bytea where organization_id = 'other'",
     "a run": "update sync_run set synced = 9 where organization_id = 'other'",
+    "a receipt": "update receipt set state = 'waiting' where organization_id = 'other'",
     "the end of a log": "update sync_log_head set entry_no = 0 where organization_id = 'other'",
 }
+GIVEN_UP = """
+    insert into receipt (organization_id, reimbursement_id, position, state, reason)
+    values ($1, 'R-4', 1, 'given_up', 'It is away.')
+"""
 INSERTS = {
     "an event": "insert into outbox (organization_id, event_type, value) values ('other', 'x', ''::bytea)",
     "an entry of a log": """
@@ -52,11 +57,12 @@ async def two(pool: Pool) -> AsyncIterator[Pool]:
     """HLF and another organisation, each with something in every table."""
     for one in ("hlf", "other"):
         await set_up(pool, one)
-        await take_in(pool, approval("R-1", one), approval("R-2", one), approval("R-3", one))
+        await take_in(pool, *[approval(f"R-{number}", one) for number in (1, 2, 3, 4)])
         await bring_to(pool, "rejected", "R-2", organization_id=one)
+        await bring_to(pool, "synced", "R-4", organization_id=one)
         async with transaction(pool) as connection:
             await apply_toggle(connection, Toggle(one, "xledger", True, "a test", Actor("a", Role.GLOBAL_ADMIN)), "cli")
-            await connection.execute(f"insert into receipt values ('{one}', 'R-1', 1)")
+            await connection.execute(GIVEN_UP, one)
             await connection.execute(
                 "insert into attempt_entry (organization_id, reimbursement_id, attempt, kind, connector, reference, "
                 "claimed_at, recorded_by, outcome) "
@@ -125,6 +131,7 @@ async def test_all_that_an_organisations_administrator_does_goes_through(two: Po
         refused = await runs.request_run(connection, "hlf", OWN, "http")
         on = await apply_toggle(connection, Toggle("hlf", "xledger", True, "back", OWN), "http")
         run = await runs.request_run(connection, "hlf", OWN, "http")
+        attached = await decisions.retry(connection, "hlf", "R-4", actor=OWN, reason="listed", source="http")
         retried = await decisions.retry(connection, "hlf", "R-2", actor=OWN, reason="mended", source="http")
         handed = await decisions.hand_over(connection, "hlf", "R-3", actor=OWN, reason="by hand", source="http")
         view = await insights.connector_object(connection, "hlf")
@@ -133,6 +140,7 @@ async def test_all_that_an_organisations_administrator_does_goes_through(two: Po
     assert (off.phase, on.phase) == (Phase.OFF, Phase.ON)
     assert isinstance(refused, RunRefused)
     assert not isinstance(run, RunRefused)
+    assert attached == Decided(ItemState.SYNCED)
     assert (retried, handed) == (Decided(ItemState.PENDING), Decided(ItemState.HANDLED_ELSEWHERE))
     assert view is not None
     assert item is not None

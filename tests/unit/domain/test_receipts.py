@@ -72,6 +72,13 @@ def test_what_may_still_be_applied_is_waited_out() -> None:
 
 
 @pytest.mark.parametrize("outcome", PASSING)
+def test_what_may_still_be_applied_when_it_is_given_up_is_waited_out_before_anybody_has_it_tried_again(
+    outcome: ReceiptOutcome,
+) -> None:
+    assert judged(outcome, MOST_TRIES).due_in == (LIFE if isinstance(outcome, Unknown) else timedelta())
+
+
+@pytest.mark.parametrize("outcome", PASSING)
 def test_it_is_given_up_in_the_end_with_what_hindered_it(outcome: ReceiptOutcome) -> None:
     assert judged(outcome, MOST_TRIES - 1).state is ReceiptState.WAITING
     verdict = judged(outcome, MOST_TRIES)

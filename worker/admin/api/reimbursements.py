@@ -61,7 +61,8 @@ async def retry_reimbursement(
     caller: Asking,
     context: Context,
 ) -> ItemDetail:
-    """Sends what was rejected round again; has an unknown outcome looked up once more."""
+    """Sends what was rejected round again; has an unknown outcome looked up once more; has receipts that were given up
+    tried again."""
     return await _decide(context, decisions.retry, caller, organization, reimbursement_id, why)
 
 

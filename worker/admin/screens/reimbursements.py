@@ -154,7 +154,8 @@ async def retry(
     reimbursement_id: ReimbursementId,
     decision: Annotated[Decision, Form()],
 ) -> Response:
-    """A rejected one is sent again; one whose outcome is unknown is looked up once more."""
+    """A rejected one is sent again; one whose outcome is unknown is looked up once more; receipts that were given up
+    are tried again."""
     case = await _case(request, shown, caller, context, reimbursement_id)
     mistake = reasons.mistake_in(decision.reason)
     if mistake:
@@ -210,6 +211,7 @@ def _shown(case: _Case, mistakes: Mapping[str, Sentence] = NO_MISTAKES, reason: 
         reason,
         may_retry=state in RETRYABLE_BY_A_PERSON,
         may_ask=state in ASKABLE_BY_A_PERSON,
+        may_attach=case.item.has_given_up_receipts,
         may_close=state in CLOSABLE_BY_A_PERSON,
     )
 
@@ -260,6 +262,8 @@ def _done(case: _Case, state: ItemState) -> Sentence:
     match state:
         case ItemState.HANDLED_ELSEWHERE:
             return say("{id} is marked as handled elsewhere. It will never be sent.", id=case.item.reimbursement_id)
+        case ItemState.SYNCED:
+            return say("The receipts of {id} that were given up wait to be tried again.", id=case.item.reimbursement_id)
         case ItemState.UNKNOWN:
             return say("{id} will be looked up once more.", id=case.item.reimbursement_id)
         case _:

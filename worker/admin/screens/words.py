@@ -52,7 +52,7 @@ RECEIPT_STATES: Mapping[ReceiptState, Sentence] = {
     ReceiptState.WAITING: say("Waiting"),
     ReceiptState.SENDING: say("Being sent"),
     ReceiptState.ATTACHED: say("Attached"),
-    ReceiptState.GIVEN_UP: say("Given up: attach it by hand"),
+    ReceiptState.GIVEN_UP: say("Given up: try it again, or attach it by hand"),
     ReceiptState.NOT_WANTED: say("Not to be attached"),
 }
 
@@ -112,6 +112,7 @@ CHANGES: Mapping[str, Sentence] = {
     "sync_log_exported": say("Sync log exported"),
     "organization_added": say("Organisation added"),
     "receipt_given_up": say("Receipt given up"),
+    "receipts_retried": say("Receipts tried again"),
 }
 """Every name in `sync_log.change`."""
 

@@ -25,7 +25,8 @@ set attempts = r.attempts + 1, due_at = clock_timestamp() + $2::interval, taken_
 from due d
 join item i using (organization_id, reimbursement_id)
 where (r.organization_id, r.reimbursement_id, r.position) = (d.organization_id, d.reimbursement_id, d.position)
-returning r.organization_id, r.reimbursement_id, r.position, r.attempts, i.connector, i.document_id, i.content;
+returning r.organization_id, r.reimbursement_id, r.position, r.attempts, r.attempts - r.attempts_before as tries,
+    i.connector, i.document_id, i.content;
 
 -- hold_connector: its flag re-read, held until this transaction ends; answers no row where it is off, suspended or configured anew
 select kind from connector
@@ -47,8 +48,16 @@ from (select clock_timestamp() as now) moment
 where (organization_id, reimbursement_id, position, attempts) = ($1, $2, $3, $4) and state in ('waiting', 'sending')
 returning position;
 
+-- retry_given_up: a person has an item's receipts tried again, as if for the first time, never before what was sent can be
+-- applied no more; answers which
+update receipt
+set state = 'waiting', attempts_before = attempts, due_at = greatest(due_at, clock_timestamp()), reason_code = null,
+    reason = null, changed_at = clock_timestamp()
+where (organization_id, reimbursement_id) = ($1, $2) and state = 'given_up'
+returning position;
+
 -- item_receipts: what became of one item's
-select position, state, attempts, due_at, changed_at, reason
+select position, state, attempts - attempts_before as tries, due_at, changed_at, reason
 from receipt
 where (organization_id, reimbursement_id) = ($1, $2)
 order by position;

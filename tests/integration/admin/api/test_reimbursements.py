@@ -71,6 +71,24 @@ async def test_a_rejected_item_that_is_retried_is_answered_as_pending(two: TwoOr
     assert (entry["actor"], entry["source"], entry["reason"]) == ("user-9", "http", "Mapping mended")
 
 
+async def test_receipts_that_are_tried_again_are_answered_as_waiting_beside_an_item_that_stays(
+    two: TwoOrganizations,
+) -> None:
+    await bring_to(two.scene.pool, "synced", "R-pending-0", organization_id=OWN)
+    await two.scene.fetch(
+        "insert into receipt (organization_id, reimbursement_id, position, state, reason) "
+        "values ($1, 'R-pending-0', 1, 'given_up', 'It is away.')",
+        OWN,
+    )
+    async with two.admin.client(admin_of(OWN)) as client:
+        answers = [await client.post(f"{ITEMS}/R-pending-0/retry", json=WHY) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [HTTPStatus.OK, HTTPStatus.CONFLICT]
+    item = answers[0].json()
+    assert (item["state"], item["receipts"][0]["state"], item["receipts"][0]["tries"]) == ("synced", "waiting", 0)
+    entry = await two.scene.logged("receipts_retried", OWN)
+    assert (entry["actor"], entry["source"], entry["reason"]) == ("user-9", "http", "Mapping mended")
+
+
 async def test_what_is_handled_elsewhere_is_answered_so_with_the_reason(two: TwoOrganizations) -> None:
     async with two.admin.client(admin_of(OWN)) as client:
         handed = (await client.post(f"{ITEMS}/R-pending-0/handled-elsewhere", json={"reason": "Voucher 20417"})).json()

@@ -159,6 +159,32 @@ async def test_an_unknown_one_is_looked_up_once_more_and_not_sent(admin: Admin) 
     assert await admin.scene.states() == {"R-1": "unknown"}
 
 
+@pytest.mark.parametrize(
+    ("language", "button", "told"),
+    [
+        ("en", "Try the receipts again", "Done: The receipts of R-1 that were given up wait to be tried again."),
+        ("nb", "Prøv kvitteringene på nytt", "Utført: Kvitteringene til R-1 som var gitt opp, venter på å bli prøvd"),
+    ],
+)
+async def test_receipts_that_were_given_up_are_tried_again_while_there_are_any(
+    admin: Admin, language: str, button: str, told: str
+) -> None:
+    address = await one_in(admin, "synced")
+    await admin.scene.fetch(
+        "insert into receipt (organization_id, reimbursement_id, position, state, reason) "
+        "values ('hlf', 'R-1', 1, 'given_up', 'It is away.'), ('hlf', 'R-1', 2, 'attached', null)"
+    )
+    async with visiting(admin, admin_of("hlf"), language) as visitor:
+        page = await visitor.go(address)
+        done = await visitor.submit(page.form("/retry"), reason="The host is up")
+    assert button in page.text
+    assert told in done.text
+    assert [form.action for form in done.forms if LIST in form.action] == []
+    assert await admin.scene.states() == {"R-1": "synced"}
+    entry = (await admin.scene.log())[-1]
+    assert (entry["change"], entry["actor"], entry["reason"]) == ("receipts_retried", "user-9", "The host is up")
+
+
 async def test_handled_elsewhere_is_asked_for_once_more_and_says_that_it_is_never_sent(admin: Admin) -> None:
     address = await one_in(admin, "pending")
     async with visiting(admin, admin_of("hlf")) as visitor:
