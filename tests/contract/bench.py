@@ -1,16 +1,19 @@
-"""What the one suite needs of each ERP: a sandbox, a connector on it, and the names that differ."""
+"""What the one suite needs of each adapter: a sandbox or a folder, a connector on it, and the names that differ."""
 
 import asyncio
+import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from connectors import business_central, xledger
+from connectors import business_central, file, xledger
 from connectors.account_mapping import AccountMapping
 from connectors.contract import (
     AccountingConnector,
@@ -21,16 +24,20 @@ from connectors.contract import (
     Posting,
     Unavailable,
 )
-from deploy.local.sandboxes.client import Erp, SandboxProcess
+from connectors.file.documents import document_name
+from connectors.file.folder import DOCUMENTS
+from deploy.local.sandboxes.client import SandboxProcess
+from deploy.local.sandboxes.faults import Action, FaultRule
 from deploy.local.sandboxes.ledger import LedgerLine
 from deploy.local.sandboxes.tenants import Dimension, Tenants, sample_tenants
 from tests.scene import PATIENCE
 from tests.unit.connectors.samples import mapping as sample_mapping
 from tests.unit.connectors.samples import posting as sample_posting
 
-FACTORIES: Mapping[Erp, ConnectorFactory] = {
+FACTORIES: Mapping[str, ConnectorFactory] = {
     "xledger": xledger.factory,
     "business_central": business_central.factory,
+    "file": file.factory,
 }
 _NUMBERS = count(1)
 _MORE_DIMENSIONS = (
@@ -42,11 +49,12 @@ _MORE_DIMENSIONS = (
 
 @dataclass(frozen=True)
 class Account:
-    """One organisation's way in."""
+    """One organisation's way in. `named` is how the ledger names its credentials."""
 
     organization: str
     settings: Mapping[str, object]
     credentials: Mapping[str, str]
+    named: str = ""
 
 
 @dataclass
@@ -58,18 +66,13 @@ class Permit:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """`moves_money` is the kind of request that makes the document, `carries` every kind that carries a
-    reimbursement."""
+class Bench(ABC):
+    """What the suite needs of every adapter. `slot` is how the ledger names the dimension AVD."""
 
-    erp: Erp
-    sandbox: SandboxProcess
+    kind: str
     accounts: Sequence[Account]
-    moves_money: str
-    carries: frozenset[str]
     slot: str
-    """How the ledger names the dimension AVD."""
-    opened: list[AccountingConnector] = field(default_factory=list)
+    opened: list[AccountingConnector] = field(default_factory=list, kw_only=True)
 
     def connect(
         self,
@@ -81,11 +84,11 @@ class Bench:
         **settings: object,
     ) -> AccountingConnector:
         chosen = self.accounts[account]
-        connector = FACTORIES[self.erp].connect(
+        connector = FACTORIES[self.kind].connect(
             {**chosen.settings, **settings},
             credentials or chosen.credentials,
             mapping or sample_mapping(),
-            Environment(frozenset({self.sandbox.url.removeprefix("http://"), also_allowed})),
+            Environment(frozenset({self.host, also_allowed})),
         )
         self.opened.append(connector)
         return connector
@@ -98,21 +101,70 @@ class Bench:
         """Each call is a reimbursement of its own."""
         return sample_posting(f"R-2026-{next(_NUMBERS):06}", **changes)
 
+    async def find(self, connector: AccountingConnector, posting: Posting) -> Finding:
+        found = await connector.look_up([posting.reference])
+        assert not isinstance(found, NotSent | Unavailable)
+        return found[posting.reference]
+
+    @property
+    @abstractmethod
+    def host(self) -> str:
+        """Where requests go; empty where none do."""
+
+    @abstractmethod
+    def as_kept(self, text: str) -> str:
+        """A text that is not too long, as it is kept."""
+
+    @abstractmethod
+    async def settle(self) -> None:
+        """What was taken into an import is booked now."""
+
+    @abstractmethod
+    async def documents(self, posting: Posting) -> list[LedgerLine]:
+        """The lines by which accounting documents came into being under this reference."""
+
+    @abstractmethod
+    async def carried(self) -> int:
+        """How many reimbursements have arrived so far, whatever became of them."""
+
+    @abstractmethod
+    async def refuse(self, reference: str, status: int, message: str) -> None:
+        """Whatever is asked or sent under the reference fails from now on, and says so in these words."""
+
+    @abstractmethod
+    async def work_again(self) -> None:
+        """Nothing fails any more."""
+
+
+@dataclass(frozen=True)
+class SandboxBench(Bench):
+    """`moves_money` is the kind of request that makes the document, `carries` every kind that carries a
+    reimbursement."""
+
+    sandbox: SandboxProcess
+    moves_money: str
+    carries: frozenset[str]
+
+    @property
+    def host(self) -> str:
+        return self.sandbox.url.removeprefix("http://")
+
+    def as_kept(self, text: str) -> str:
+        return " ".join(text.split())
+
     async def settle(self) -> None:
         """Xledger's import takes place when we say so; Business Central has none."""
-        if self.erp == "xledger":
+        if self.kind == "xledger":
             await self.sandbox.change_settings(process_imports=True)
 
     async def lines(self, posting: Posting) -> list[LedgerLine]:
         return [line for line in await self.sandbox.ledger() if line.reference == posting.reference]
 
     async def documents(self, posting: Posting) -> list[LedgerLine]:
-        """The lines by which accounting documents came into being under this reference."""
         await self.settle()
         return [line for line in await self.lines(posting) if line.final]
 
     async def carried(self) -> int:
-        """How many requests that carry a reimbursement have arrived so far."""
         by_kind = await self.sandbox.requests()
         return sum(number for kind, number in by_kind.items() if kind in self.carries)
 
@@ -122,10 +174,82 @@ class Bench:
             while await self.sandbox.struck() != [1]:  # noqa: ASYNC110  # another program's state, which no event tells
                 await asyncio.sleep(0.01)
 
-    async def find(self, connector: AccountingConnector, posting: Posting) -> Finding:
-        found = await connector.look_up([posting.reference])
-        assert not isinstance(found, NotSent | Unavailable)
-        return found[posting.reference]
+    async def refuse(self, reference: str, status: int, message: str) -> None:  # noqa: ARG002  # all is refused
+        await self.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, status=status, message=message))
+
+    async def work_again(self) -> None:
+        await self.sandbox.set_faults()
+
+
+@dataclass(frozen=True)
+class FileBench(Bench):
+    """A folder for each organisation; `spoilt` are the documents in them that are not ours."""
+
+    spoilt: list[Path] = field(default_factory=list, kw_only=True)
+
+    @property
+    def host(self) -> str:
+        return ""
+
+    def as_kept(self, text: str) -> str:
+        return text
+
+    async def settle(self) -> None:
+        """A document that is there is booked."""
+
+    async def documents(self, posting: Posting) -> list[LedgerLine]:
+        return [
+            _line_of(account, json.loads(path.read_bytes()))
+            for account in self.accounts
+            for path in _documents_of(account)
+            if path.name == document_name(posting.reference)
+        ]
+
+    async def carried(self) -> int:
+        return sum(len(_documents_of(account)) for account in self.accounts)
+
+    async def refuse(self, reference: str, status: int, message: str) -> None:
+        """Somebody else's file has the name."""
+        for account in self.accounts:
+            path = _folder_of(account) / document_name(reference)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"{status} {message}", encoding="utf-8")
+            self.spoilt.append(path)
+
+    async def work_again(self) -> None:
+        while self.spoilt:
+            self.spoilt.pop().unlink()
+
+
+def _folder_of(account: Account) -> Path:
+    return Path(str(account.settings["folder"])) / DOCUMENTS
+
+
+def _documents_of(account: Account) -> list[Path]:
+    return sorted(_folder_of(account).glob("*.json"))
+
+
+def _line_of(account: Account, content: Mapping[str, Any]) -> LedgerLine:
+    """The document as a sandbox's ledger would tell of it."""
+    now = datetime.now(UTC)
+    return LedgerLine(
+        at=now,
+        arrived_at=now,
+        number=0,
+        tenant=account.organization,
+        credentials=account.named,
+        request="document",
+        reference=content["reference"],
+        applied=True,
+        final=True,
+        document=content["reference"],
+        total=content["total"],
+        currency=content["currency"],
+        vendor=content["claimant"],
+        posting_date=content["posting_date"],
+        lines=[{**line, "dimensions": tuple(line["dimensions"].items())} for line in content["lines"]],
+        note=None,
+    )
 
 
 def let_pass(seconds: float) -> None:
@@ -139,7 +263,7 @@ def let_pass(seconds: float) -> None:
 
 
 @asynccontextmanager
-async def xledger_bench(folder: Path) -> AsyncIterator[Bench]:
+async def xledger_bench(folder: Path) -> AsyncIterator[SandboxBench]:
     (tenant,) = sample_tenants().xledger
     other = tenant.model_copy(update={"organization": "other", "token": "b3RoZXItdG9rZW4="})
     tenants = Tenants(tenants=(tenant, other))
@@ -150,13 +274,16 @@ async def xledger_bench(folder: Path) -> AsyncIterator[Bench]:
             "check_after_seconds": 0,
             "requests_per_5_seconds": 100_000,
         }
-        accounts = [Account(each.organization, settings, {"token": each.token}) for each in tenants.xledger]
+        accounts = [
+            Account(each.organization, settings, {"token": each.token}, f"{each.organization}/token")
+            for each in tenants.xledger
+        ]
         carries = frozenset({"addGLImportItems"})
-        yield Bench("xledger", sandbox, accounts, "addGLImportItems", carries, "glObject1")
+        yield SandboxBench("xledger", accounts, "glObject1", sandbox, "addGLImportItems", carries)
 
 
 @asynccontextmanager
-async def business_central_bench(folder: Path) -> AsyncIterator[Bench]:
+async def business_central_bench(folder: Path) -> AsyncIterator[SandboxBench]:
     (sample,) = sample_tenants().business_central
     tenant = sample.model_copy(
         update={
@@ -190,11 +317,20 @@ async def business_central_bench(folder: Path) -> AsyncIterator[Bench]:
                     "requests_per_5_minutes": 1_000_000,
                 },
                 {"client_id": each.client_id, "client_secret": each.client_secret},
+                each.client_id,
             )
             for each in tenants.business_central
         ]
         carries = frozenset({"create_invoice", "batch", "post_invoice"})
-        yield Bench("business_central", sandbox, accounts, "post_invoice", carries, "AVD")
+        yield SandboxBench("business_central", accounts, "AVD", sandbox, "post_invoice", carries)
 
 
-BENCHES = {"xledger": xledger_bench, "business_central": business_central_bench}
+@asynccontextmanager
+async def file_bench(folder: Path) -> AsyncIterator[FileBench]:
+    accounts = [Account(name, {"folder": str(folder / name)}, {}) for name in ("hlf", "other")]
+    for account in accounts:
+        (folder / account.organization).mkdir()
+    yield FileBench("file", accounts, "AVD")
+
+
+SANDBOX_BENCHES = {"xledger": xledger_bench, "business_central": business_central_bench}

@@ -12,19 +12,19 @@ from connectors.hosts import AllowedHosts
 from connectors.http import HttpClient, Timeouts
 from connectors.oauth2 import AccessToken, ClientCredentials, TokenSource
 from deploy.local.sandboxes.faults import Action, FaultRule
-from tests.contract.bench import Bench, Permit
+from tests.contract.bench import Permit, SandboxBench
 from tests.unit.connectors.samples import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def drafts_and_documents(bench: Bench, reference: str) -> tuple[int, int]:
+async def drafts_and_documents(bench: SandboxBench, reference: str) -> tuple[int, int]:
     """Made and deleted drafts are seen by what a new connector can still delete: here, by what the ledger says."""
     lines = [line for line in await bench.sandbox.ledger() if line.reference == reference and line.applied]
     return sum(line.request == "create_invoice" for line in lines), sum(line.final for line in lines)
 
 
-async def test_a_draft_that_an_earlier_attempt_left_is_replaced_and_posted_once(business_central: Bench) -> None:
+async def test_a_draft_that_an_earlier_attempt_left_is_replaced_and_posted_once(business_central: SandboxBench) -> None:
     bench, posting = business_central, business_central.posting()
     connector = bench.connect()
     await bench.sandbox.set_faults(FaultRule(action=Action.TOO_MANY_REQUESTS, kind="post_invoice"))
@@ -38,7 +38,7 @@ async def test_a_draft_that_an_earlier_attempt_left_is_replaced_and_posted_once(
     assert [line.account for line in document.lines] == ["7130"]
 
 
-async def test_a_draft_that_cannot_be_deleted_stops_the_attempt(business_central: Bench) -> None:
+async def test_a_draft_that_cannot_be_deleted_stops_the_attempt(business_central: SandboxBench) -> None:
     bench, posting = business_central, business_central.posting()
     connector = bench.connect()
     await bench.sandbox.set_faults(FaultRule(action=Action.TOO_MANY_REQUESTS, kind="post_invoice"))
@@ -49,7 +49,7 @@ async def test_a_draft_that_cannot_be_deleted_stops_the_attempt(business_central
 
 
 @pytest.mark.parametrize("duplicates", ["refused_once_posted", "refused_at_posting"])
-async def test_a_second_try_of_what_is_posted_answers_posted(business_central: Bench, duplicates: str) -> None:
+async def test_a_second_try_of_what_is_posted_answers_posted(business_central: SandboxBench, duplicates: str) -> None:
     bench, posting = business_central, business_central.posting()
     connector = bench.connect()
     await bench.sandbox.change_settings(duplicates=duplicates)
@@ -59,7 +59,7 @@ async def test_a_second_try_of_what_is_posted_answers_posted(business_central: B
     assert len(await bench.documents(posting)) == 1
 
 
-async def test_a_posted_invoice_with_another_total_is_never_taken_for_ours(business_central: Bench) -> None:
+async def test_a_posted_invoice_with_another_total_is_never_taken_for_ours(business_central: SandboxBench) -> None:
     bench, posting = business_central, business_central.posting()
     connector = bench.connect()
     await connector.post(posting, Permit())
@@ -70,7 +70,7 @@ async def test_a_posted_invoice_with_another_total_is_never_taken_for_ours(busin
     assert len(await bench.documents(posting)) == 1
 
 
-async def test_p5_a_draft_with_another_total_is_deleted_and_never_posted(business_central: Bench) -> None:
+async def test_p5_a_draft_with_another_total_is_deleted_and_never_posted(business_central: SandboxBench) -> None:
     bench, posting = business_central, business_central.posting()
     connector = bench.connect()
     wrong = Action.WRONG_AMOUNT
@@ -83,13 +83,13 @@ async def test_p5_a_draft_with_another_total_is_deleted_and_never_posted(busines
     assert await drafts_and_documents(bench, posting.reference) == (1, 0)
 
 
-async def test_a_total_that_only_the_first_answer_misstates_is_read_again(business_central: Bench) -> None:
+async def test_a_total_that_only_the_first_answer_misstates_is_read_again(business_central: SandboxBench) -> None:
     bench, posting = business_central, business_central.posting()
     await bench.sandbox.set_faults(FaultRule(action=Action.WRONG_AMOUNT, kind="create_invoice"))
     assert isinstance(await bench.connect().post(posting, Permit()), Posted)
 
 
-async def test_a_rejected_post_leaves_no_draft(business_central: Bench) -> None:
+async def test_a_rejected_post_leaves_no_draft(business_central: SandboxBench) -> None:
     bench, posting = business_central, business_central.posting()
     before = (await bench.sandbox.requests()).get("delete_invoice", 0)
     refusal = "Posting Date is not within your range of allowed posting dates."
@@ -103,7 +103,7 @@ async def test_a_rejected_post_leaves_no_draft(business_central: Bench) -> None:
     assert (await bench.sandbox.requests())["delete_invoice"] == before + 1
 
 
-async def test_a_closed_period_is_named_with_the_open_days_and_leaves_no_draft(business_central: Bench) -> None:
+async def test_a_closed_period_is_named_with_the_open_days_and_leaves_no_draft(business_central: SandboxBench) -> None:
     bench, posting = business_central, business_central.posting(posting_date=date(2025, 6, 1))
     before = (await bench.sandbox.requests()).get("delete_invoice", 0)
     outcome = await bench.connect().post(posting, Permit())
@@ -117,7 +117,7 @@ async def test_a_closed_period_is_named_with_the_open_days_and_leaves_no_draft(b
 
 @pytest.mark.parametrize(("account", "told"), [("7800", "Blocked"), ("7900", "Direct Posting")])
 async def test_an_account_that_takes_no_posting_rejects_the_item_and_leaves_no_draft(
-    business_central: Bench, account: str, told: str
+    business_central: SandboxBench, account: str, told: str
 ) -> None:
     posting = posting_with_dimensions(business_central, {}, account=account)
     before = (await business_central.sandbox.requests()).get("delete_invoice", 0)
@@ -128,7 +128,7 @@ async def test_an_account_that_takes_no_posting_rejects_the_item_and_leaves_no_d
 
 
 async def test_what_may_move_is_booked_on_the_first_open_day_with_the_approvals_date_in_the_text(
-    business_central: Bench,
+    business_central: SandboxBench,
 ) -> None:
     bench = business_central
     line = PostingLine("7140", Decimal("1250.50"), "å" * 120)
@@ -139,7 +139,9 @@ async def test_what_may_move_is_booked_on_the_first_open_day_with_the_approvals_
     assert document.lines[0].text == "å" * 80 + "… (orig. 2025-12-20)"
 
 
-async def test_what_may_move_stays_on_an_open_day_and_the_open_days_are_asked_for_once(business_central: Bench) -> None:
+async def test_what_may_move_stays_on_an_open_day_and_the_open_days_are_asked_for_once(
+    business_central: SandboxBench,
+) -> None:
     bench, connector = business_central, business_central.connect()
     before = (await bench.sandbox.requests()).get("generalLedgerSetup", 0)
     postings = [bench.posting(moves_to_open_period=True) for _ in range(3)]
@@ -152,7 +154,7 @@ async def test_what_may_move_stays_on_an_open_day_and_the_open_days_are_asked_fo
 
 
 async def test_a_period_that_closes_after_it_was_asked_for_is_asked_for_again_and_nothing_is_doubled(
-    business_central: Bench,
+    business_central: SandboxBench,
 ) -> None:
     bench, connector = business_central, business_central.connect()
     await connector.post(bench.posting(moves_to_open_period=True), Permit())
@@ -168,7 +170,9 @@ async def test_a_period_that_closes_after_it_was_asked_for_is_asked_for_again_an
     assert await drafts_and_documents(bench, posting.reference) == (2, 1)
 
 
-async def test_days_that_are_closed_for_the_apps_user_alone_are_refused_once_and_named(business_central: Bench) -> None:
+async def test_days_that_are_closed_for_the_apps_user_alone_are_refused_once_and_named(
+    business_central: SandboxBench,
+) -> None:
     bench, posting = business_central, business_central.posting(moves_to_open_period=True)
     refusal = "Posting Date is not within your range of allowed posting dates."
     await bench.sandbox.set_faults(
@@ -181,7 +185,7 @@ async def test_days_that_are_closed_for_the_apps_user_alone_are_refused_once_and
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_an_app_that_may_not_read_the_open_days_still_books(business_central: Bench, status: int) -> None:
+async def test_an_app_that_may_not_read_the_open_days_still_books(business_central: SandboxBench, status: int) -> None:
     bench, posting = business_central, business_central.posting(moves_to_open_period=True)
     rule = FaultRule(action=Action.REFUSE_BEFORE, kind="generalLedgerSetup", status=status)
     await bench.sandbox.set_faults(rule)
@@ -191,18 +195,18 @@ async def test_an_app_that_may_not_read_the_open_days_still_books(business_centr
 FOUR = {"AVD": "10", "PROSJEKT": "P2", "FORMÅL": "A", "BÆRER": "1"}
 
 
-async def arrived(bench: Bench) -> int:
+async def arrived(bench: SandboxBench) -> int:
     """A batch counts once, whatever is inside."""
     by_kind = await bench.sandbox.requests()
     return sum(number for kind, number in by_kind.items() if kind not in {"add_dimension", "change_dimension"})
 
 
-def posting_with_dimensions(bench: Bench, *dimensions: dict[str, str], account: str = "7140") -> Posting:
+def posting_with_dimensions(bench: SandboxBench, *dimensions: dict[str, str], account: str = "7140") -> Posting:
     lines = tuple(PostingLine(account, Decimal("10.00"), "Train", None, each) for each in dimensions)
     return bench.posting(total=Decimal(10 * len(lines)), lines=lines)
 
 
-async def test_every_dimension_of_every_line_arrives_in_four_requests(business_central: Bench) -> None:
+async def test_every_dimension_of_every_line_arrives_in_four_requests(business_central: SandboxBench) -> None:
     bench, connector = business_central, business_central.connect()
     posting = posting_with_dimensions(bench, FOUR, {"AVD": "20"}, {})
     await connector.look_up([])
@@ -213,7 +217,7 @@ async def test_every_dimension_of_every_line_arrives_in_four_requests(business_c
     assert [dict(line.dimensions) for line in document.lines] == [FOUR, {"AVD": "20"}, {}]
 
 
-async def test_default_dimensions_of_an_account_give_way_to_the_lines_own(business_central: Bench) -> None:
+async def test_default_dimensions_of_an_account_give_way_to_the_lines_own(business_central: SandboxBench) -> None:
     bench, connector = business_central, business_central.connect()
     posting = posting_with_dimensions(bench, FOUR, {"FORMÅL": "B"}, account="7160")
     await connector.look_up([])
@@ -225,7 +229,7 @@ async def test_default_dimensions_of_an_account_give_way_to_the_lines_own(busine
     assert [dict(line.dimensions) for line in document.lines] == [FOUR, {**kept, "FORMÅL": "B"}]
 
 
-async def test_what_a_vendor_brings_along_gives_way_to_the_lines_own(business_central: Bench) -> None:
+async def test_what_a_vendor_brings_along_gives_way_to_the_lines_own(business_central: SandboxBench) -> None:
     posting = replace(posting_with_dimensions(business_central, {"AVD": "10"}, {}), claimant="10026")
     assert isinstance(await business_central.connect().post(posting, Permit()), Posted)
     (document,) = await business_central.documents(posting)
@@ -233,7 +237,7 @@ async def test_what_a_vendor_brings_along_gives_way_to_the_lines_own(business_ce
 
 
 async def test_dimensions_that_a_deep_insert_leaves_out_are_added_a_hundred_calls_at_once(
-    business_central: Bench,
+    business_central: SandboxBench,
 ) -> None:
     bench, connector = business_central, business_central.connect()
     posting = posting_with_dimensions(bench, *([FOUR] * 30))
@@ -247,7 +251,7 @@ async def test_dimensions_that_a_deep_insert_leaves_out_are_added_a_hundred_call
     assert [dict(line.dimensions) for line in document.lines] == [FOUR] * 30
 
 
-async def test_a_refusal_inside_a_batch_rejects_the_item_and_leaves_no_draft(business_central: Bench) -> None:
+async def test_a_refusal_inside_a_batch_rejects_the_item_and_leaves_no_draft(business_central: SandboxBench) -> None:
     bench, connector = business_central, business_central.connect()
     posting = posting_with_dimensions(bench, {"AVD": "10"}, {"AVD": "nowhere"})
     await bench.sandbox.change_settings(leaves_out_dimensions=True)
@@ -274,7 +278,7 @@ async def test_a_refusal_inside_a_batch_rejects_the_item_and_leaves_no_draft(bus
     ],
 )
 async def test_an_attempt_that_breaks_off_anywhere_is_finished_by_the_next_and_never_doubled(
-    business_central: Bench, kind: str, action: Action
+    business_central: SandboxBench, kind: str, action: Action
 ) -> None:
     bench = business_central
     posting = posting_with_dimensions(bench, FOUR, account="7160")
@@ -290,7 +294,9 @@ async def test_an_attempt_that_breaks_off_anywhere_is_finished_by_the_next_and_n
     assert isinstance(await bench.find(bench.connect(), posting), Found)
 
 
-async def test_the_check_tells_everything_that_is_wrong_at_once_and_writes_nothing(business_central: Bench) -> None:
+async def test_the_check_tells_everything_that_is_wrong_at_once_and_writes_nothing(
+    business_central: SandboxBench,
+) -> None:
     bench = business_central
     wrong = mapping(
         expense_types={
@@ -318,7 +324,7 @@ async def test_the_check_tells_everything_that_is_wrong_at_once_and_writes_nothi
     assert "from 2027-01-01" in told["posting dates"]
 
 
-async def test_the_check_of_ten_thousand_claimants_asks_in_short_addresses(business_central: Bench) -> None:
+async def test_the_check_of_ten_thousand_claimants_asks_in_short_addresses(business_central: SandboxBench) -> None:
     bench = business_central
     table = {f"peer-{number}": f"V{number:05}" for number in range(10_000)}
     before = (await bench.sandbox.requests()).get("vendors", 0)
@@ -330,7 +336,7 @@ async def test_the_check_of_ten_thousand_claimants_asks_in_short_addresses(busin
 
 @pytest.mark.parametrize(("status", "told"), [(401, "0b6a5f5e-9f53-4a53-8a39-5f0f2c7c0103"), (400, "client secret")])
 async def test_a_wrong_secret_names_the_app_whose_secret_is_to_be_renewed(
-    business_central: Bench, status: int, told: str
+    business_central: SandboxBench, status: int, told: str
 ) -> None:
     bench = business_central
     client_id = told if status == 401 else "pasted-into-the-wrong-field"
@@ -345,14 +351,14 @@ async def test_a_wrong_secret_names_the_app_whose_secret_is_to_be_renewed(
         assert "pasted" not in outcome.reason
 
 
-async def test_a_posted_invoice_whose_number_cannot_be_read_is_unknown(business_central: Bench) -> None:
+async def test_a_posted_invoice_whose_number_cannot_be_read_is_unknown(business_central: SandboxBench) -> None:
     bench, posting = business_central, posting_with_dimensions(business_central, {})
     await bench.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, kind="get_invoice", status=500))
     assert isinstance(await bench.connect().post(posting, Permit()), Unknown)
     assert len(await bench.documents(posting)) == 1
 
 
-async def test_the_permit_is_asked_again_before_the_post_itself(business_central: Bench) -> None:
+async def test_the_permit_is_asked_again_before_the_post_itself(business_central: SandboxBench) -> None:
     class EndsAfterTheDraft:
         def __init__(self) -> None:
             self.asked = 0
@@ -366,21 +372,21 @@ async def test_the_permit_is_asked_again_before_the_post_itself(business_central
     assert await drafts_and_documents(business_central, posting.reference) == (1, 0)
 
 
-async def test_a_company_that_is_gone_is_unavailable(business_central: Bench) -> None:
+async def test_a_company_that_is_gone_is_unavailable(business_central: SandboxBench) -> None:
     connector = business_central.connect(company_id="c4a0c1de-58f7-4b6f-8c2e-000000000000")
     outcome = await connector.post(business_central.posting(), Permit())
     assert isinstance(outcome, Unavailable)
     assert "no such company" in outcome.reason
 
 
-async def test_one_sign_in_serves_many_requests_at_once(business_central: Bench) -> None:
+async def test_one_sign_in_serves_many_requests_at_once(business_central: SandboxBench) -> None:
     bench, connector = business_central, business_central.connect()
     before = (await bench.sandbox.requests())["token"]
     await asyncio.gather(*(connector.look_up(["R-1"]) for _ in range(10)))
     assert (await bench.sandbox.requests())["token"] == before + 1
 
 
-async def test_a_withdrawn_token_is_renewed_once(business_central: Bench) -> None:
+async def test_a_withdrawn_token_is_renewed_once(business_central: SandboxBench) -> None:
     bench, connector = business_central, business_central.connect()
     await connector.look_up(["R-1"])
     await bench.sandbox.change_settings(withdraw_tokens=True)
@@ -390,13 +396,13 @@ async def test_a_withdrawn_token_is_renewed_once(business_central: Bench) -> Non
     assert (await bench.sandbox.requests())["token"] == before + 1
 
 
-async def test_a_sign_in_service_that_is_down_is_not_sent(business_central: Bench) -> None:
+async def test_a_sign_in_service_that_is_down_is_not_sent(business_central: SandboxBench) -> None:
     bench = business_central
     await bench.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, kind="token", status=503))
     assert isinstance(await bench.connect().post(bench.posting(), Permit()), NotSent)
 
 
-async def test_a_token_is_renewed_before_it_ends(business_central: Bench) -> None:
+async def test_a_token_is_renewed_before_it_ends(business_central: SandboxBench) -> None:
     account = business_central.accounts[0]
     now = [1000.0]
     http = _client(business_central)
@@ -422,7 +428,7 @@ async def test_a_token_is_renewed_before_it_ends(business_central: Bench) -> Non
     assert first.value not in repr(first)
 
 
-def _client(bench: Bench) -> HttpClient:
+def _client(bench: SandboxBench) -> HttpClient:
 
     hosts = AllowedHosts(frozenset(), frozenset({bench.sandbox.url.removeprefix("http://")}))
     return HttpClient(hosts, Timeouts(), connections=1)

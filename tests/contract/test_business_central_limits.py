@@ -12,21 +12,21 @@ from connectors.business_central.connector import BusinessCentralConnector
 from connectors.business_central.settings import read_settings
 from connectors.contract import Environment, NotSent, Posted, PostingLine
 from connectors.pacing import Pace
-from tests.contract.bench import Bench, Permit, business_central_bench
+from tests.contract.bench import Permit, SandboxBench, business_central_bench
 from tests.unit.connectors.samples import mapping
 
 ITEMS, REQUESTS, SECONDS, AT_ONCE = 300, 100, 1.0, 5
 
 
 @pytest_asyncio.fixture
-async def limited(tmp_path: Path) -> AsyncIterator[Bench]:
+async def limited(tmp_path: Path) -> AsyncIterator[SandboxBench]:
     async with business_central_bench(tmp_path) as bench:
         await bench.sandbox.set_limits(at_once=AT_ONCE, queued=0, per_window=REQUESTS, window_seconds=SECONDS)
         yield bench
         await bench.close_connectors()
 
 
-def connect(bench: Bench, pace: Pace) -> BusinessCentralConnector:
+def connect(bench: SandboxBench, pace: Pace) -> BusinessCentralConnector:
     account = bench.accounts[0]
     environment = Environment(frozenset({bench.sandbox.url.removeprefix("http://")}))
     settings, hosts = read_settings({**account.settings, "concurrency": AT_ONCE}, environment)
@@ -35,7 +35,7 @@ def connect(bench: Bench, pace: Pace) -> BusinessCentralConnector:
     return connector
 
 
-async def test_a_drain_never_exceeds_the_limits(limited: Bench) -> None:
+async def test_a_drain_never_exceeds_the_limits(limited: SandboxBench) -> None:
     connector = connect(limited, Pace(requests=REQUESTS, seconds=SECONDS, concurrency=AT_ONCE))
     line = PostingLine("7140", Decimal("1250.50"), "Train")
     postings = [limited.posting(lines=(line,)) for _ in range(ITEMS)]
@@ -49,7 +49,7 @@ async def test_a_drain_never_exceeds_the_limits(limited: Bench) -> None:
 
 
 @pytest.mark.parametrize(("at_once", "window"), [(AT_ONCE * 2, None), (AT_ONCE, 20)], ids=["at once", "in the window"])
-async def test_the_sandbox_tells_of_a_pace_above_them(limited: Bench, at_once: int, window: int | None) -> None:
+async def test_the_sandbox_tells_of_a_pace_above_them(limited: SandboxBench, at_once: int, window: int | None) -> None:
     """Whoever is inside stays there until one is turned away, and the window does not move on: however slow all are."""
     await limited.sandbox.set_limits(per_window=window, window_seconds=3600)
     if window is None:

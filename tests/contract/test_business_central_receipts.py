@@ -19,7 +19,7 @@ from connectors.contract import (
     Unknown,
 )
 from deploy.local.sandboxes.faults import Action, FaultRule
-from tests.contract.bench import Bench, Permit
+from tests.contract.bench import Permit, SandboxBench
 from tests.integration.sandboxes.clients import BusinessCentralClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -53,7 +53,7 @@ class Desk:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def desk(business_central: Bench) -> AsyncIterator[Desk]:
+async def desk(business_central: SandboxBench) -> AsyncIterator[Desk]:
     connector = business_central.connect(attach_receipts=True)
     posted = await connector.post(business_central.posting(), Permit())
     assert isinstance(posted, Posted)
@@ -82,7 +82,7 @@ async def test_ten_mebibytes_arrive_whole(desk: Desk) -> None:
 @pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize("kind", [MAKING, FILLING])
 async def test_a_lost_answer_doubles_nothing_however_often_it_is_tried(
-    business_central: Bench, desk: Desk, kind: str, lost: Action
+    business_central: SandboxBench, desk: Desk, kind: str, lost: Action
 ) -> None:
     await business_central.sandbox.set_faults(FaultRule(action=lost, kind=kind, status=500))
     assert not isinstance(await desk.attach(), Rejected)
@@ -92,7 +92,7 @@ async def test_a_lost_answer_doubles_nothing_however_often_it_is_tried(
 
 
 async def test_a_request_that_may_still_make_an_attachment_is_unknown_so_that_nobody_makes_another_at_once(
-    business_central: Bench, desk: Desk
+    business_central: SandboxBench, desk: Desk
 ) -> None:
     for action in (Action.LATE_APPLY, Action.CUT_AFTER, Action.TRUNCATE):
         await business_central.sandbox.set_faults(FaultRule(action=action, kind=MAKING, seconds=3600))
@@ -102,7 +102,7 @@ async def test_a_request_that_may_still_make_an_attachment_is_unknown_so_that_no
         assert isinstance(await desk.attach(), Unknown)
 
 
-async def test_one_that_was_left_empty_is_filled_and_not_made_again(business_central: Bench, desk: Desk) -> None:
+async def test_one_that_was_left_empty_is_filled_and_not_made_again(business_central: SandboxBench, desk: Desk) -> None:
     await desk.leave_empty(PDF.name.upper())
     made = (await business_central.sandbox.requests())[MAKING]
     assert await desk.attach() == Attached()
@@ -116,7 +116,7 @@ async def test_one_that_was_cut_short_is_filled_anew(desk: Desk) -> None:
     assert await desk.files() == whole(PDF)
 
 
-async def test_one_that_is_there_costs_one_request(business_central: Bench, desk: Desk) -> None:
+async def test_one_that_is_there_costs_one_request(business_central: SandboxBench, desk: Desk) -> None:
     await desk.attach()
     before = await business_central.sandbox.requests()
     assert await desk.attach() == Attached()
@@ -129,7 +129,7 @@ async def test_one_that_is_there_costs_one_request(business_central: Bench, desk
 @pytest.mark.parametrize("kind", [LOOKING, MAKING, FILLING])
 @pytest.mark.parametrize(("status", "outcome"), [(429, NotSent), (503, NotSent), (403, Unavailable)])
 async def test_what_passes_is_tried_again_and_nothing_is_left_behind(
-    business_central: Bench, desk: Desk, kind: str, status: int, outcome: type[AttachOutcome]
+    business_central: SandboxBench, desk: Desk, kind: str, status: int, outcome: type[AttachOutcome]
 ) -> None:
     await business_central.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, kind=kind, status=status))
     assert isinstance(await desk.attach(), outcome)
@@ -140,7 +140,7 @@ async def test_what_passes_is_tried_again_and_nothing_is_left_behind(
 
 @pytest.mark.parametrize("kind", [MAKING, FILLING])
 async def test_what_business_central_refuses_is_refused_without_its_own_words(
-    business_central: Bench, desk: Desk, kind: str
+    business_central: SandboxBench, desk: Desk, kind: str
 ) -> None:
     refusal = FaultRule(
         action=Action.REFUSE_BEFORE, kind=kind, status=400, code="Application_Dialog", message="Kari Nordmann"
@@ -150,7 +150,7 @@ async def test_what_business_central_refuses_is_refused_without_its_own_words(
     assert await desk.attach() == expected
 
 
-async def test_an_ended_permit_lets_nothing_out(business_central: Bench, desk: Desk) -> None:
+async def test_an_ended_permit_lets_nothing_out(business_central: SandboxBench, desk: Desk) -> None:
     before = await business_central.sandbox.requests()
     assert isinstance(await desk.attach(permit=Permit(valid=False)), NotSent)
     after = await business_central.sandbox.requests()
@@ -163,7 +163,9 @@ async def test_an_invoice_that_is_gone_makes_no_attachment(desk: Desk) -> None:
     assert isinstance(await desk.attach(), Unavailable)
 
 
-async def test_a_connector_attaches_receipts_only_where_that_is_set(business_central: Bench, xledger: Bench) -> None:
+async def test_a_connector_attaches_receipts_only_where_that_is_set(
+    business_central: SandboxBench, xledger: SandboxBench
+) -> None:
     wanted, unwanted = business_central.connect(attach_receipts=True), business_central.connect()
     assert isinstance(wanted, Attaching)
     assert isinstance(unwanted, Attaching)

@@ -8,14 +8,14 @@ import pytest
 
 from connectors.contract import Accepted, ImportRefused, NotSent, PostingLine, Rejected, Staged
 from deploy.local.sandboxes.faults import Action, FaultRule
-from tests.contract.bench import Bench, Permit
+from tests.contract.bench import Permit, SandboxBench
 from tests.contract.test_every_connector import INJECTIONS
 from tests.unit.connectors.samples import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_voucher_is_staged_until_the_import_takes_it(xledger: Bench) -> None:
+async def test_a_voucher_is_staged_until_the_import_takes_it(xledger: SandboxBench) -> None:
     posting, connector = xledger.posting(), xledger.connect(check_after_seconds=3)
     outcome = await connector.post(posting, Permit())
     assert isinstance(outcome, Accepted)
@@ -25,14 +25,14 @@ async def test_a_voucher_is_staged_until_the_import_takes_it(xledger: Bench) -> 
     assert await xledger.find(connector, posting) == Staged(outcome.document)
 
 
-async def test_a_voucher_that_waits_is_not_added_again(xledger: Bench) -> None:
+async def test_a_voucher_that_waits_is_not_added_again(xledger: SandboxBench) -> None:
     posting, connector = xledger.posting(), xledger.connect()
     await connector.post(posting, Permit())
     assert isinstance(await connector.post(replace(posting, attempt=2), Permit()), Accepted)
     assert len(await xledger.documents(posting)) == 1
 
 
-async def test_a_refused_voucher_does_not_hide_the_mended_one(xledger: Bench) -> None:
+async def test_a_refused_voucher_does_not_hide_the_mended_one(xledger: SandboxBench) -> None:
     """One line of the first is right: without an error of its own it must not pass for a voucher that waits."""
     lines = (
         PostingLine("7140", xledger.posting().total - 1, "Train"),
@@ -52,7 +52,7 @@ async def test_a_refused_voucher_does_not_hide_the_mended_one(xledger: Bench) ->
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-async def test_codes_travel_as_values_whatever_they_look_like(xledger: Bench, text: str) -> None:
+async def test_codes_travel_as_values_whatever_they_look_like(xledger: SandboxBench, text: str) -> None:
     """The import refuses them by name; nothing of them was ever part of the query."""
     line = PostingLine(text, Decimal("1250.50"), "Train", text, {"AVD": text})
     posting, connector = xledger.posting(claimant=text, lines=(line,)), xledger.connect()
@@ -64,7 +64,7 @@ async def test_codes_travel_as_values_whatever_they_look_like(xledger: Bench, te
     assert f"Account {' '.join(text.split())} does not exist." in told
 
 
-async def test_limits_say_how_long_to_wait(xledger: Bench) -> None:
+async def test_limits_say_how_long_to_wait(xledger: SandboxBench) -> None:
     posting, connector = xledger.posting(), xledger.connect()
     for limits, pause in (({"per_window": 0}, timedelta(seconds=5)), ({"at_once": 0}, timedelta(seconds=1))):
         await xledger.sandbox.set_limits(**limits)
@@ -74,7 +74,7 @@ async def test_limits_say_how_long_to_wait(xledger: Bench) -> None:
         assert outcome.retry_after == pause
 
 
-async def test_a_used_up_quota_waits_until_it_is_filled_again(xledger: Bench) -> None:
+async def test_a_used_up_quota_waits_until_it_is_filled_again(xledger: SandboxBench) -> None:
     await xledger.sandbox.set_limits(credits=0, credits_reset_seconds=600)
     outcome = await xledger.connect().post(xledger.posting(), Permit())
     await xledger.sandbox.set_limits(credits=None)
@@ -84,13 +84,13 @@ async def test_a_used_up_quota_waits_until_it_is_filled_again(xledger: Bench) ->
 
 
 @pytest.mark.parametrize("code", ["ARGUMENTS_OF_CORRECT_TYPE", "INVALID_VALUE"])
-async def test_a_value_that_xledger_refuses_is_rejected(xledger: Bench, code: str) -> None:
+async def test_a_value_that_xledger_refuses_is_rejected(xledger: SandboxBench, code: str) -> None:
     rule = FaultRule(action=Action.REFUSE_BEFORE, status=200, code=code, message="No such code.")
     await xledger.sandbox.set_faults(rule)
     assert await xledger.connect().post(xledger.posting(), Permit()) == Rejected(code, "No such code.")
 
 
-async def test_a_mapping_without_a_counter_account_is_told_in_the_test_and_rejected(xledger: Bench) -> None:
+async def test_a_mapping_without_a_counter_account_is_told_in_the_test_and_rejected(xledger: SandboxBench) -> None:
     (problem,) = await xledger.connect(mapping=mapping(counter_account=None)).test()  # type: ignore[misc]
     assert problem.subject == "counter_account"
     outcome = await xledger.connect().post(xledger.posting(counter_account=None), Permit())

@@ -10,7 +10,7 @@ from connectors.contract import Accepted, Found, NotSent, Problem, Staged, Unava
 from deploy.local.sandboxes.client import SandboxProcess
 from deploy.local.sandboxes.faults import Action, FaultRule
 from deploy.local.sandboxes.tenants import Tenants, sample_tenants
-from tests.contract.bench import Account, Bench, Permit
+from tests.contract.bench import Account, Permit, SandboxBench
 from tests.unit.connectors.samples import mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SUPPLIERS = tuple(f"S{number:05}" for number in range(10_000))
 
 
-async def test_many_second_tries_share_a_few_look_ups_and_one_mutation(xledger: Bench) -> None:
+async def test_many_second_tries_share_a_few_look_ups_and_one_mutation(xledger: SandboxBench) -> None:
     connector = xledger.connect()
     postings = [xledger.posting(attempt=2) for _ in range(150)]
     before = await xledger.sandbox.requests()
@@ -29,7 +29,7 @@ async def test_many_second_tries_share_a_few_look_ups_and_one_mutation(xledger: 
     assert after["addGLImportItems"] - before.get("addGLImportItems", 0) <= 2
 
 
-async def test_a_look_up_of_many_is_two_requests(xledger: Bench) -> None:
+async def test_a_look_up_of_many_is_two_requests(xledger: SandboxBench) -> None:
     connector = xledger.connect()
     postings = [xledger.posting() for _ in range(100)]
     await asyncio.gather(*(connector.post(posting, Permit()) for posting in postings))
@@ -47,7 +47,7 @@ async def test_a_look_up_of_many_is_two_requests(xledger: Bench) -> None:
 
 
 async def test_where_the_imports_errors_cannot_be_asked_for_what_was_booked_is_confirmed_all_the_same(
-    xledger: Bench,
+    xledger: SandboxBench,
 ) -> None:
     connector, booked = xledger.connect(), xledger.posting()
     await connector.post(booked, Permit())
@@ -61,7 +61,7 @@ async def test_where_the_imports_errors_cannot_be_asked_for_what_was_booked_is_c
     assert [type(finding) for finding in found.values()] == [Found, Staged]
 
 
-async def test_a_limit_in_the_middle_of_a_look_up_is_waited_for(xledger: Bench) -> None:
+async def test_a_limit_in_the_middle_of_a_look_up_is_waited_for(xledger: SandboxBench) -> None:
     connector, waiting = xledger.connect(), xledger.posting()
     await connector.post(waiting, Permit())
     code = "BAD_REQUEST.BURST_RATE_LIMIT_REACHED"
@@ -73,7 +73,7 @@ async def test_a_limit_in_the_middle_of_a_look_up_is_waited_for(xledger: Bench) 
     assert outcome.retry_after is not None
 
 
-async def test_second_tries_whose_look_up_fails_are_not_sent_and_nothing_is_staged_twice(xledger: Bench) -> None:
+async def test_second_tries_whose_look_up_fails_are_not_sent_and_nothing_is_staged_twice(xledger: SandboxBench) -> None:
     connector, posting = xledger.connect(), xledger.posting()
     await connector.post(posting, Permit())
     await xledger.sandbox.set_faults(FaultRule(action=Action.CUT_BEFORE, kind="apTransactions"))
@@ -83,7 +83,7 @@ async def test_second_tries_whose_look_up_fails_are_not_sent_and_nothing_is_stag
     assert len(await xledger.documents(posting)) == 1
 
 
-async def test_the_check_takes_four_requests_and_writes_nothing(xledger: Bench) -> None:
+async def test_the_check_takes_four_requests_and_writes_nothing(xledger: SandboxBench) -> None:
     connector, carried = xledger.connect(), await xledger.carried()
     before, _ = await xledger.sandbox.requests_at_the_door()
     assert await connector.test() == []
@@ -91,7 +91,7 @@ async def test_the_check_takes_four_requests_and_writes_nothing(xledger: Bench) 
     assert await xledger.carried() == carried
 
 
-async def test_the_check_names_everything_that_is_wrong_at_once(xledger: Bench) -> None:
+async def test_the_check_names_everything_that_is_wrong_at_once(xledger: SandboxBench) -> None:
     wrong = mapping(
         expense_types={"travel": {"account": "9998", "tax_code": "77"}, "meals": {"account": "7150", "tax_code": "1"}},
         default_expense_type={"account": "7140", "tax_code": 'x"}) { evil }'},
@@ -113,7 +113,7 @@ async def test_the_check_names_everything_that_is_wrong_at_once(xledger: Bench) 
     assert all(problem.message.endswith(".") for problem in problems)
 
 
-async def test_what_the_mapping_does_not_need_is_not_asked_for(xledger: Bench) -> None:
+async def test_what_the_mapping_does_not_need_is_not_asked_for(xledger: SandboxBench) -> None:
     plain = mapping(expense_types={"travel": {"account": "7140"}}, dimensions={"department": "glObject2"})
     before = (await xledger.sandbox.requests()).get("objectKinds", 0)
     assert await xledger.connect(mapping=plain).test() == []
@@ -121,7 +121,7 @@ async def test_what_the_mapping_does_not_need_is_not_asked_for(xledger: Bench) -
 
 
 async def test_where_xledger_does_not_know_the_query_for_kinds_that_is_told_and_all_else_is_checked(
-    xledger: Bench,
+    xledger: SandboxBench,
 ) -> None:
     rule = FaultRule(action=Action.REFUSE_BEFORE, status=200, code="FIELDS_ON_CORRECT_TYPE", kind="objectKinds")
     await xledger.sandbox.set_faults(rule)
@@ -132,7 +132,7 @@ async def test_where_xledger_does_not_know_the_query_for_kinds_that_is_told_and_
 
 
 @pytest.mark.parametrize("kind", ["periodStatusItems", "accounts", "objectKinds", "objectValues"])
-async def test_a_limit_anywhere_in_the_check_is_no_problem_of_the_mapping(xledger: Bench, kind: str) -> None:
+async def test_a_limit_anywhere_in_the_check_is_no_problem_of_the_mapping(xledger: SandboxBench, kind: str) -> None:
     code = "BAD_REQUEST.CONCURRENCY_LIMIT_REACHED"
     await xledger.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, status=200, code=code, kind=kind))
     assert isinstance(await xledger.connect().test(), NotSent)
@@ -148,7 +148,7 @@ async def test_ten_thousand_suppliers_are_checked_in_ten_requests_and_a_company_
     async with SandboxProcess("xledger", ledger=ledger, tenants=tenants) as sandbox:
         settings = {"base_url": f"{sandbox.url}/graphql", "requests_per_5_seconds": 100_000}
         account = Account("hlf", settings, {"token": sample.token})
-        bench = Bench("xledger", sandbox, [account], "addGLImportItems", frozenset(), "glObject1")
+        bench = SandboxBench("xledger", [account], "glObject1", sandbox, "addGLImportItems", frozenset())
         table = {f"peer-{supplier}": supplier for supplier in SUPPLIERS}
         connector = bench.connect(mapping=mapping(claimants={"table": table}))
         problems = await connector.test()
