@@ -1,4 +1,4 @@
-"""Reimbursements of one organisation: where each is, why it waits, and what a person decides about it."""
+"""One reimbursement: where it is, why it waits, and what a person decides about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Form, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
@@ -29,10 +29,7 @@ from worker.views import ItemDetail
 
 router = APIRouter(prefix="/organizations/{organization_id}/reimbursements")
 
-PAGE_SIZE = 50
 SOURCE = "http"
-NEWEST_FIRST = frozenset({None, ItemState.SYNCED, ItemState.HANDLED_ELSEWHERE})
-"""What is done is looked for near its end, what waits at its beginning."""
 NO_MISTAKES: Mapping[str, Sentence] = MappingProxyType({})
 
 ReimbursementId = Annotated[str, Path(pattern=IDENTIFIER)]
@@ -67,69 +64,6 @@ class _Case:
     @property
     def address(self) -> str:
         return _address(self.shown, self.item.reimbursement_id)
-
-
-@router.get("")
-async def reimbursements(
-    request: Request,
-    shown: Shown,
-    caller: Asking,
-    context: Context,
-    state: ItemState | None = None,
-    after: str | None = None,
-    wanted: Annotated[str, Query(alias="id", max_length=200)] = "",
-) -> Response:
-    wanted = reasons.plain(wanted)
-    if wanted:
-        return await _found(request, shown, caller, context, wanted)
-    newest_first = state in NEWEST_FIRST
-    async with transaction(context.pool) as connection:
-        try:
-            listed = await insights.item_page(
-                connection, shown.organization_id, state, after, PAGE_SIZE, newest_first=newest_first
-            )
-        except insights.BadCursorError as error:
-            raise ProblemError(HTTPStatus.BAD_REQUEST, "bad-cursor", str(error)) from None
-        counts = await insights.state_counts(connection, shown.organization_id)
-    return page(
-        request,
-        "reimbursements.html",
-        caller=caller,
-        organization=shown,
-        items=listed.items,
-        following=listed.next,
-        counts=counts,
-        state=state,
-        after=after,
-        newest_first=newest_first,
-        found=None,
-        wanted="",
-    )
-
-
-async def _found(
-    request: Request, shown: ShownOrganization, caller: Caller, context: AdminContext, wanted: str
-) -> Response:
-    """The reimbursement of that number itself, or those whose numbers begin so."""
-    async with transaction(context.pool) as connection:
-        found = await insights.items_found(connection, shown.organization_id, wanted, PAGE_SIZE)
-        counts = await insights.state_counts(connection, shown.organization_id)
-    if found.items and found.items[0].reimbursement_id == wanted:
-        return RedirectResponse(_address(shown, wanted), HTTPStatus.SEE_OTHER)
-    return page(
-        request,
-        "reimbursements.html",
-        caller=caller,
-        organization=shown,
-        items=found.items,
-        following=None,
-        counts=counts,
-        state=None,
-        after=None,
-        newest_first=True,
-        found=found,
-        wanted=wanted,
-    )
 
 
 @router.get("/{reimbursement_id}")

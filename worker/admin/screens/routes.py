@@ -13,6 +13,7 @@ from worker.admin.screens import (
     connector,
     credentials,
     management,
+    reimbursement_list,
     reimbursements,
     switching,
     sync_log,
@@ -27,6 +28,7 @@ router.include_router(management.router)
 router.include_router(connector.router)
 router.include_router(switching.router)
 router.include_router(credentials.router)
+router.include_router(reimbursement_list.router)
 router.include_router(reimbursements.router)
 router.include_router(sync_runs.router)
 router.include_router(sync_log.router)

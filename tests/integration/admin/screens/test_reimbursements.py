@@ -11,7 +11,7 @@ from tests.integration.admin.screens.visitor import visiting
 from tests.integration.admin.screens.window import tab_to, window
 from tests.integration.worker.rows import bring_to, take_in
 from tests.scene import fresh
-from worker.admin.screens.reimbursements import PAGE_SIZE
+from worker.admin.screens.reimbursement_list import PAGE_SIZE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
