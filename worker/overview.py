@@ -35,12 +35,13 @@ A_SLICE = 200
 
 @dataclass(frozen=True, slots=True)
 class OverviewQuery:
-    """What is wanted. `search`: in the name or the ID, whatever its case. `after`: the cursor of the page before.
-    `own`: only these organisations; None: all."""
+    """What is wanted. `search`: in the name or the ID, whatever its case. `only_without`: those without a connector.
+    `after`: the cursor of the page before. `own`: only these organisations; None: all."""
 
     search: str = ""
     kind: str | None = None
     phase: Phase | None = None
+    only_without: bool = False
     only_problems: bool = False
     after: str | None = None
     limit: int = A_PAGE
@@ -151,6 +152,8 @@ def _wanted(names: Mapping[str, str], flags: Mapping[str, Flag], query: Overview
         found = [one for one in found if one in flags and flags[one].kind == query.kind]
     if query.phase is not None:
         found = [one for one in found if one in flags and flags[one].phase is query.phase]
+    if query.only_without:
+        found = [one for one in found if one not in flags]
     return found
 
 

@@ -197,6 +197,7 @@ async def test_pages_follow_each_other_without_a_gap_or_a_double(pool: Pool) -> 
         (OverviewQuery(search="%"), []),
         (OverviewQuery(phase=Phase.SUSPENDED), ["c-suspended"]),
         (OverviewQuery(kind="business_central"), ["f-well"]),
+        (OverviewQuery(only_without=True), ["g-none"]),
         (OverviewQuery(kind="xledger", search="well"), ["a-well"]),
         (OverviewQuery(only_problems=True), ["c-suspended", "d-person", "e-overdue", "b-rejected", "g-none"]),
         (OverviewQuery(only_problems=True, search="well"), []),

@@ -19,6 +19,8 @@ from worker.views import OverviewPage
 router = APIRouter(prefix="/organizations")
 
 ADDRESS = "/organizations"
+NOT_SET_UP = "not_set_up"
+"""What the form asks for beside the phases: without a connector there is none."""
 ROWS = 40
 """A page with its files stays under 100 kB."""
 
@@ -47,6 +49,7 @@ class Wanted(BaseModel):
             search=self.search,
             kind=self.kind or None,
             phase=Phase(self.phase) if self.phase in set(Phase) else None,
+            only_without=self.phase == NOT_SET_UP,
             only_problems=self.problems,
             after=self.after or None,
             limit=ROWS,
@@ -82,5 +85,5 @@ async def organizations(
         first=wanted.first() if wanted.after else None,
         following=wanted.following(found),
         titles=titles,
-        phases=list(Phase),
+        phases=[*Phase, NOT_SET_UP],
     )

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, expect
 from tests.admin import Admin, admin_of, global_admin
 from tests.events import approval
 from tests.integration.admin.screens.visitor import Page, visiting
+from tests.integration.admin.screens.window import tab_to, window
 from tests.integration.worker.rows import bring_to, take_in
 from tests.scene import Scene
 
@@ -80,13 +81,16 @@ async def test_an_organisations_administrator_sees_their_own_only(admin: Admin) 
         ({"kind": "business_central"}, ["lhl"]),
         ({"phase": "on"}, ["nbf"]),
         ({"phase": "off", "kind": "xledger"}, ["hlf"]),
-        ({"phase": "sideways"}, ["hlf", "lhl", "nbf"]),
+        ({"phase": "not_set_up"}, ["new"]),
+        ({"phase": "not_set_up", "kind": "xledger"}, []),
+        ({"phase": "sideways"}, ["hlf", "lhl", "nbf", "new"]),
     ],
 )
 async def test_it_is_searched_and_narrowed(admin: Admin, given: dict[str, str], found: list[str]) -> None:
     await admin.scene.organization("hlf")
     await admin.scene.organization("nbf")
     await admin.scene.organization("lhl", kind="business_central")
+    await add(admin.scene, "new")
     await admin.scene.fetch("update organization set name = 'Norges Blindeforbund' where organization_id = 'nbf'")
     await admin.scene.switch(True, "nbf")
     async with visiting(admin, global_admin()) as visitor:
@@ -182,6 +186,22 @@ async def test_in_a_browser_the_switch_of_a_row_opens_the_dialog(admin: Admin, b
     await dialog.get_by_role("button", name="Switch on").click()
     await expect(page.get_by_role("switch")).to_be_checked()
     await page.close()
+
+
+async def test_in_a_browser_those_that_are_not_set_up_yet_are_chosen_by_keyboard(
+    admin: Admin, browser: Browser
+) -> None:
+    await admin.scene.organization("hlf")
+    await add(admin.scene, "new")
+    async with window(browser) as page:
+        await page.goto(admin.url + ADDRESS)
+        await tab_to(page, "#phase")
+        await page.keyboard.type("Not")
+        await tab_to(page, ".filters button")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#phase")).to_have_value("not_set_up")
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await expect(page.locator("tbody tr")).to_contain_text("NEW")
 
 
 def names(page: Page) -> list[str]:
