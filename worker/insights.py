@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from connectors.account_mapping import AccountMapping
@@ -11,8 +11,9 @@ from connectors.mapping import refusal_of, validate_mapping
 from schemas.approval import ReimbursementApproved
 from worker import presenting
 from worker.adapters import Adapters
-from worker.domain.sentences import say
+from worker.domain.log_chain import LogEntry
 from worker.domain.states import ItemState
+from worker.paging import NO_CURSOR, BadCursorError, Read, leaf, moment_cursor, moment_of, number_of, page_of
 from worker.store import connectors, dead_letters, reading, receipts, runs, sync_log
 from worker.store.database import Connection, Pool, acquire
 from worker.store.reading import ItemRow, WaitingRow
@@ -47,17 +48,8 @@ CREDENTIALS_GIVEN = ("connector_configured", "credentials_replaced")
 PAGE = 1000
 COUNTED_AT_ONCE = 10_000
 SEARCHED = 10_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = 10**17
-"""Microseconds since then, in a far future that PostgreSQL and Python both know."""
-NO_CURSOR = say("That is no cursor that a page gave as its next. Leave it out to begin anew.")
-
-T = TypeVar("T")
-LONGEST_CURSOR = 18
-
-
-class BadCursorError(ValueError):
-    """A cursor that no page gave; the text is a sentence for people."""
+LAST = 2**62
+"""After every sequence number."""
 
 
 class CountedBefore(Protocol):
@@ -158,33 +150,47 @@ async def item_page(
     *,
     newest_first: bool = False,
 ) -> ItemPage:
-    """In the order of arrival, after the cursor `after` (None: from the start). Of what is synced, the newest is what
+    """In the order of arrival, from the cursor `after` on (None: from the start). Of what is synced, the newest is what
     was synced last. Raises BadCursorError."""
     if newest_first and state is ItemState.SYNCED:
-        return await _newest_synced(connection, organization_id, after, limit)
-    found = (
-        await reading.list_newest(connection, organization_id, state, _cursor(after, 2**62), limit + 1)
-        if newest_first
-        else await reading.list_items(connection, organization_id, state, _cursor(after, 0), limit + 1)
-    )
-    rows, more = _page(found, limit)
-    return await _items(connection, organization_id, rows, str(rows[-1].seq) if more else None)
-
-
-async def _newest_synced(connection: Connection, organization_id: str, after: str | None, limit: int) -> ItemPage:
-    at, number = _moment(after)
-    before = at, _cursor(number, 0)
-    found = await reading.list_newest_synced(connection, organization_id, before, limit + 1)
-    rows, more = _page(found, limit)
-    following = _moment_cursor(rows[-1].changed_at, rows[-1].seq) if more else None
-    return await _items(connection, organization_id, rows, following)
-
-
-async def _items(
-    connection: Connection, organization_id: str, rows: Sequence[ItemRow], following: str | None
-) -> ItemPage:
+        found = await leaf(after, limit, _by_time_of_sync(connection, organization_id), _place_in_time)
+    else:
+        read = _by_arrival(connection, organization_id, state, newest_first=newest_first)
+        found = await leaf(after, limit, read, _place_in_arrival)
     views = await connectors.views(connection, organization_id)
-    return ItemPage(items=[presenting.item_view(row, views) for row in rows], next=following)
+    items = [presenting.item_view(row, views) for row in found.rows]
+    return ItemPage(items=items, next=found.next, previous=found.previous)
+
+
+def _by_arrival(
+    connection: Connection, organization_id: str, state: ItemState | None, *, newest_first: bool
+) -> Read[ItemRow]:
+    """Backwards, one order is the other."""
+
+    async def read(cursor: str | None, limit: int, *, backwards: bool) -> list[ItemRow]:
+        if newest_first != backwards:
+            before = number_of(cursor, LAST)
+            return await reading.list_newest(connection, organization_id, state, before, limit)
+        return await reading.list_items(connection, organization_id, state, number_of(cursor, 0), limit)
+
+    return read
+
+
+def _by_time_of_sync(connection: Connection, organization_id: str) -> Read[ItemRow]:
+    async def read(cursor: str | None, limit: int, *, backwards: bool) -> list[ItemRow]:
+        at, which = moment_of(cursor)
+        listed = reading.list_oldest_synced if backwards else reading.list_newest_synced
+        return await listed(connection, organization_id, (at, number_of(which, 0)), limit)
+
+    return read
+
+
+def _place_in_arrival(row: ItemRow) -> str:
+    return str(row.seq)
+
+
+def _place_in_time(row: ItemRow) -> str:
+    return moment_cursor(row.changed_at, row.seq)
 
 
 async def items_found(connection: Connection, organization_id: str, text: str, limit: int) -> ItemsFound:
@@ -242,15 +248,20 @@ async def view_of_run(connection: Connection, run: Run) -> RunView:
 
 
 async def run_page(connection: Connection, organization_id: str, before: str | None, limit: int) -> RunPage:
-    """Newest first, before the cursor. Raises BadCursorError."""
-    found, more = _page(await runs.newest(connection, organization_id, _run_place(before), limit + 1), limit)
-    following = _moment_cursor(found[-1].started_at, found[-1].run_id) if more else None
-    return RunPage(runs=[await view_of_run(connection, run) for run in found], next=following)
+    """Newest first, from the cursor on. Raises BadCursorError."""
+
+    async def read(cursor: str | None, limit: int, *, backwards: bool) -> list[Run]:
+        listed = runs.oldest if backwards else runs.newest
+        return await listed(connection, organization_id, _run_place(cursor), limit)
+
+    found = await leaf(before, limit, read, lambda run: moment_cursor(run.started_at, run.run_id))
+    views = [await view_of_run(connection, run) for run in found.rows]
+    return RunPage(runs=views, next=found.next, previous=found.previous)
 
 
 def _run_place(cursor: str | None) -> tuple[datetime, UUID]:
     """After all, where there is no cursor. Raises BadCursorError."""
-    at, text = _moment(cursor)
+    at, text = moment_of(cursor)
     try:
         return at, UUID(text) if text else UUID(int=0)
     except ValueError:
@@ -260,15 +271,19 @@ def _run_place(cursor: str | None) -> tuple[datetime, UUID]:
 async def log_page(
     connection: Connection, organization_id: str, before: str | None, limit: int, where: LogFilter = EVERYTHING
 ) -> LogPage:
-    """Newest first, before the cursor. Raises BadCursorError."""
-    below = _cursor(before, 2**62)
-    entries, more = _page(await sync_log.newest(connection, organization_id, below, limit + 1, where), limit)
-    following = str(entries[-1].entry_no) if more else None
-    return LogPage(entries=[presenting.log_entry_view(entry) for entry in entries], next=following)
+    """Newest first, from the cursor on. Raises BadCursorError."""
+
+    async def read(cursor: str | None, limit: int, *, backwards: bool) -> list[LogEntry]:
+        listed = sync_log.oldest if backwards else sync_log.newest
+        return await listed(connection, organization_id, number_of(cursor, LAST), limit, where)
+
+    found = await leaf(before, limit, read, lambda entry: str(entry.entry_no))
+    entries = [presenting.log_entry_view(entry) for entry in found.rows]
+    return LogPage(entries=entries, next=found.next, previous=found.previous)
 
 
 async def log_rows(
-    pool: Pool, organization_id: str, where: LogFilter, below: int = 2**62
+    pool: Pool, organization_id: str, where: LogFilter, below: int = LAST
 ) -> AsyncIterator[Sequence[LogEntryView]]:
     """All entries like that with numbers below `below`, newest first, some at a time. No connection is held in between:
     whoever reads them may be slow, and entries never change."""
@@ -317,7 +332,7 @@ async def handed_over_preview(
 
 async def dead_letter_page(connection: Connection, before: str | None, limit: int) -> DeadLetterPage:
     """Newest first, before the cursor. Raises BadCursorError."""
-    letters, more = _page(await dead_letters.newest(connection, _cursor(before, 2**62), limit + 1), limit)
+    letters, more = page_of(await dead_letters.newest(connection, number_of(before, LAST), limit + 1), limit)
     following = str(letters[-1].dead_letter_id) if more else None
     return DeadLetterPage(dead_letters=[presenting.dead_letter_view(letter) for letter in letters], next=following)
 
@@ -332,34 +347,6 @@ async def dead_letter_detail(connection: Connection, dead_letter_id: int) -> Dea
         value=presenting.readable(whole.value),
         headers=[(name, presenting.readable(value) or "") for name, value in whole.headers],
     )
-
-
-def _cursor(text: str | None, start: int) -> int:
-    if not text:
-        return start
-    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_CURSOR):
-        raise BadCursorError(NO_CURSOR)
-    return int(text)
-
-
-def _moment_cursor(at: datetime, which: object) -> str:
-    """To the microsecond, and which one of that time."""
-    return f"{(at - EPOCH) // timedelta(microseconds=1)}-{which}"
-
-
-def _moment(cursor: str | None) -> tuple[datetime, str]:
-    """The time, and which one of it; after all, and none, where there is no cursor. Raises BadCursorError."""
-    if not cursor:
-        return EPOCH + timedelta(microseconds=LATEST), ""
-    microseconds, _, which = cursor.partition("-")
-    if not microseconds or not which or _cursor(microseconds, 0) > LATEST:
-        raise BadCursorError(NO_CURSOR)
-    return EPOCH + timedelta(microseconds=int(microseconds)), which
-
-
-def _page(rows: list[T], limit: int) -> tuple[list[T], bool]:
-    """The page, and whether there are more; one row too many was asked for."""
-    return rows[:limit], len(rows) > limit
 
 
 async def _rejections(contents: Sequence[bytes], mapping: AccountMapping) -> list[RejectionView]:

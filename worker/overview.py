@@ -15,7 +15,7 @@ from worker import presenting
 from worker.clock import passing
 from worker.domain.attention import NO_TROUBLE, RANKS, Standing, sentence_of, trouble_of
 from worker.domain.switching import NEVER, Phase
-from worker.insights import NO_CURSOR, BadCursorError
+from worker.paging import BACK, NO_CURSOR, BadCursorError, turned
 from worker.progress import LONGEST_REST, Beat, unwatched
 from worker.rounds import pause
 from worker.store import overview
@@ -36,7 +36,7 @@ A_SLICE = 200
 @dataclass(frozen=True, slots=True)
 class OverviewQuery:
     """What is wanted. `search`: in the name or the ID, whatever its case. `only_without`: those without a connector.
-    `after`: the cursor of the page before. `own`: only these organisations; None: all."""
+    `after`: a cursor that a page gave. `own`: only these organisations; None: all."""
 
     search: str = ""
     kind: str | None = None
@@ -103,19 +103,21 @@ class Overview:
 
     async def page(self, connection: Connection, query: OverviewQuery) -> OverviewPage:
         """Before the first count all is there but what is counted, and `as_of` is None. Raises BadCursorError."""
-        after, ranking = _place_of(query.after), self._ranking
+        ranking = self._ranking
         names, flags = await overview.names(connection), await overview.flags(connection)
         wanted = _wanted(names, flags, query)
         places = sorted((ranking.rank(one, flags.get(one)), one) for one in wanted)
         problems = bisect_left(places, (NO_TROUBLE, ""))
         if query.only_problems:
             places = places[:problems]
-        following = places[bisect_right(places, after) :]
-        shown = [one for _, one in following[: query.limit]]
+        start = _start(places, query)
+        shown = [one for _, one in places[start : start + query.limit]]
         words = await overview.in_words(connection, [flags[one] for one in shown if one in flags])
         return OverviewPage(
             organizations=[_row(one, names[one], flags.get(one), words.get(one), ranking) for one in shown],
-            next=_cursor(following[query.limit - 1]) if len(following) > query.limit else None,
+            first=start + 1,
+            next=_cursor(places[start + query.limit - 1]) if start + query.limit < len(places) else None,
+            previous=BACK + _cursor(places[start]) if 0 < start < len(places) else None,
             total=len(places),
             problems=problems,
             as_of=ranking.as_of,
@@ -155,6 +157,14 @@ def _wanted(names: Mapping[str, str], flags: Mapping[str, Flag], query: Overview
     if query.only_without:
         found = [one for one in found if one not in flags]
     return found
+
+
+def _start(places: Sequence[Place], query: OverviewQuery) -> int:
+    """Which of all places is the page's first. Going back ends with a whole first page. Raises BadCursorError."""
+    before, after = turned(query.after)
+    if before:
+        return max(bisect_left(places, _place_of(before)) - query.limit, 0)
+    return bisect_right(places, _place_of(after))
 
 
 def _cursor(place: Place) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from worker.domain.attention import Trouble
 from worker.domain.receipts import ReceiptState
@@ -127,9 +127,14 @@ class StateCount(View):
     is_more: bool
 
 
+Previous = Annotated[str | None, Field(exclude=True)]
+"""For the screens alone, which also turn back: programs read on from `next` to `next`."""
+
+
 class ItemPage(View):
     items: list[ItemView]
     next: str | None
+    previous: Previous
 
 
 class WaitingView(View):
@@ -213,10 +218,13 @@ class OverviewRow(View):
 
 
 class OverviewPage(View):
-    """`total` and `problems` are of all pages together. `as_of` None: nothing was counted yet."""
+    """`first` is the number of the first row. `total` and `problems` are of all pages together. `as_of` None: nothing
+    was counted yet."""
 
     organizations: list[OverviewRow]
+    first: int
     next: str | None
+    previous: str | None
     total: int
     problems: int
     as_of: datetime | None
@@ -249,6 +257,7 @@ class RunView(View):
 class RunPage(View):
     runs: list[RunView]
     next: str | None
+    previous: Previous
 
 
 class LogEntryView(View):
@@ -268,6 +277,7 @@ class LogEntryView(View):
 class LogPage(View):
     entries: list[LogEntryView]
     next: str | None
+    previous: Previous
 
 
 class LogVerification(View):

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from worker.insights import BadCursorError
+from worker.paging import BadCursorError
 from worker.store.database import DatabaseAwayError
 from worker.telemetry import failure
 

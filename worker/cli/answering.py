@@ -18,7 +18,7 @@ from rich.table import Table
 from connectors.contract import ConfigurationError
 from worker.bootstrap import database
 from worker.domain.switching import Actor, Role
-from worker.insights import BadCursorError
+from worker.paging import BadCursorError
 from worker.settings import Settings, SettingsError, read_settings
 from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.migrate import MigrationError

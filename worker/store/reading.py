@@ -109,6 +109,14 @@ async def list_newest_synced(
     return [ItemRow.from_row(row) for row in rows]
 
 
+async def list_oldest_synced(
+    connection: Connection, organization_id: str, after: tuple[datetime, int], limit: int
+) -> list[ItemRow]:
+    """As `list_newest_synced`, the other way round."""
+    rows = await connection.fetch(_SQL["list_oldest_synced"], organization_id, *after, limit)
+    return [ItemRow.from_row(row) for row in rows]
+
+
 async def find_items(
     connection: Connection, organization_id: str, beginning: str, among: int, limit: int
 ) -> list[ItemRow]:

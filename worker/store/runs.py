@@ -103,6 +103,11 @@ async def newest(connection: Connection, organization_id: str, before: tuple[dat
     return [Run.from_row(row) for row in await connection.fetch(_SQL["newest_runs"], organization_id, *before, limit)]
 
 
+async def oldest(connection: Connection, organization_id: str, after: tuple[datetime, UUID], limit: int) -> list[Run]:
+    """As `newest`, the other way round."""
+    return [Run.from_row(row) for row in await connection.fetch(_SQL["oldest_runs"], organization_id, *after, limit)]
+
+
 async def show(connection: Connection, run_id: UUID) -> Run | None:
     row = await connection.fetchrow(_SQL["show_run"], run_id)
     return Run.from_row(row) if row else None

@@ -97,6 +97,14 @@ async def newest(
     return [_entry(row) for row in rows]
 
 
+async def oldest(
+    connection: Connection, organization_id: str, above: int, limit: int, where: LogFilter = EVERYTHING
+) -> list[LogEntry]:
+    """As `newest`, the other way round, with numbers above `above`."""
+    rows = await connection.fetch(_SQL["oldest_entries"], organization_id, above, *where.conditions, limit)
+    return [_entry(row) for row in rows]
+
+
 async def counted(connection: Connection, organization_id: str, where: LogFilter) -> tuple[int, int]:
     """How many entries are like that, and the number after the newest of them."""
     row = await fetch_one(connection, _SQL["count_entries"], organization_id, *where.conditions)

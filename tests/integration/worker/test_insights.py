@@ -21,7 +21,7 @@ from worker import insights
 from worker.domain.sentences import Sentence
 from worker.domain.states import ItemState
 from worker.domain.switching import Phase
-from worker.insights import BadCursorError
+from worker.paging import BadCursorError
 from worker.runs import request_run
 from worker.store.database import Pool, acquire, fetch_one, transaction
 from worker.suspension import suspend

@@ -21,8 +21,8 @@ from worker import insights, overview
 from worker.domain.attention import Trouble
 from worker.domain.sentences import Sentence
 from worker.domain.switching import Phase
-from worker.insights import BadCursorError
 from worker.overview import Overview, OverviewQuery
+from worker.paging import BadCursorError
 from worker.progress import Beat
 from worker.store.database import DatabaseAwayError, Pool, acquire, transaction
 from worker.suspension import suspend
@@ -189,6 +189,28 @@ async def test_pages_follow_each_other_without_a_gap_or_a_double(pool: Pool) -> 
     assert seen == [row.organization_id for row in (await _page(pool, held=held)).organizations]
 
 
+async def test_the_way_back_is_the_way_there_and_rows_are_numbered(pool: Pool) -> None:
+    await _one_of_each(pool)
+    held = await _counted(pool)
+    first = await _page(pool, OverviewQuery(limit=3), held)
+    second = await _page(pool, OverviewQuery(after=first.next, limit=3), held)
+    third = await _page(pool, OverviewQuery(after=second.next, limit=3), held)
+    assert [(page.first, len(page.organizations)) for page in (first, second, third)] == [(1, 3), (4, 3), (7, 1)]
+    assert await _page(pool, OverviewQuery(after=third.previous, limit=3), held) == second
+    assert await _page(pool, OverviewQuery(after=second.previous, limit=3), held) == first
+    assert first.previous is None
+
+
+async def test_the_way_back_ends_with_a_whole_first_page(pool: Pool) -> None:
+    await _one_of_each(pool)
+    held = await _counted(pool)
+    first = await _page(pool, OverviewQuery(limit=3), held)
+    second = await _page(pool, OverviewQuery(after=first.next, limit=1), held)
+    assert await _page(pool, OverviewQuery(after=second.previous, limit=4), held) == await _page(
+        pool, OverviewQuery(limit=4), held
+    )
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -209,7 +231,7 @@ async def test_organisations_are_searched_and_filtered(pool: Pool, query: Overvi
     assert await _names(pool, query) == names
 
 
-@pytest.mark.parametrize("cursor", ["x", "hlf", "12:hlf", "-1:hlf", "²:hlf", ":"])
+@pytest.mark.parametrize("cursor", ["x", "hlf", "12:hlf", "-1:hlf", "²:hlf", ":", "~", "~x", "~~6:hlf"])
 async def test_a_cursor_that_no_page_gave_is_refused(pool: Pool, cursor: str) -> None:
     with pytest.raises(BadCursorError):
         await _page(pool, OverviewQuery(after=cursor))

@@ -81,6 +81,7 @@ HOT = [
     Hot("items", "list_newest_in_state", (ONE, LAST, 101), ("item_pending",), ItemState.PENDING),
     Hot("items", "list_newest_in_state", (ONE, LAST, 101), ("item_open",), ItemState.REJECTED),
     Hot("items", "list_newest_synced", (ONE, NOW, LAST, 101), ("item_synced",)),
+    Hot("items", "list_oldest_synced", (ONE, NOW, 0, 101), ("item_synced",)),
     Hot("items", "find_items", (ONE, "R-2026", 100, 10), ("item_in_order",)),
     Hot("items", "state_counts", (ONE, 10_001), ("item_pending", "item_open", "item_synced")),
     Hot("items", "waits_for_many", (ONE, 10_000), ("item_pending",)),
@@ -117,10 +118,12 @@ HOT = [
     Hot("sync_log", "newest_of", (ONE, "plain", ["credentials_replaced"]), ("sync_log_pkey",)),
     Hot("sync_log", "newest_entries", (ONE, LAST, None, None, None, None, 101), ("sync_log_pkey",)),
     Hot("sync_log", "newest_entries", (ONE, LAST, ["toggle_refused"], "somebody", NOW, NOW, 101), ("sync_log_pkey",)),
+    Hot("sync_log", "oldest_entries", (ONE, 0, None, None, None, None, 101), ("sync_log_pkey",)),
     Hot("sync_log", "count_entries", (ONE, None, None, None, None), ("sync_log_pkey",)),
     Hot("sync_log", "chain_part", (ONE, 10, 20_000, 500), ("sync_log_pkey",)),
     Hot("sync_log", "link", (ONE, 10), ("sync_log_pkey",)),
     Hot("runs", "newest_runs", (ONE, NOW, NOBODY, 51), ("sync_run_pkey",)),
+    Hot("runs", "oldest_runs", (ONE, NOW, NOBODY, 51), ("sync_run_pkey",)),
     Hot("dead_letters", "list_dead_letters", (LAST, 101), ("dead_letter_pkey",)),
 ]
 

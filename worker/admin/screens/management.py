@@ -11,10 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from worker.admin.access import Asking, Context
 from worker.admin.screens.pages import page
 from worker.domain.switching import Phase
-from worker.insights import BadCursorError
 from worker.overview import OverviewQuery
+from worker.paging import BadCursorError
 from worker.store.database import transaction
-from worker.views import OverviewPage
 
 router = APIRouter(prefix="/organizations")
 
@@ -26,14 +25,13 @@ ROWS = 40
 
 
 class Wanted(BaseModel):
-    """The form above the table, as it came. `start` is the number of the first row, for people."""
+    """The form above the table, as it came, and the cursor of a further page."""
 
     search: Annotated[str, Field(max_length=200)] = ""
     kind: Annotated[str, Field(max_length=64)] = ""
     phase: Annotated[str, Field(max_length=64)] = ""
     problems: bool = False
     after: Annotated[str, Field(max_length=200)] = ""
-    start: Annotated[int, Field(ge=1, le=10_000_000)] = 1
 
     @property
     def is_narrowed(self) -> bool:
@@ -56,14 +54,12 @@ class Wanted(BaseModel):
             own=own,
         )
 
-    def first(self) -> Self:
-        return self.model_copy(update={"after": "", "start": 1})
+    def at(self, cursor: str | None) -> Self | None:
+        """The same from a cursor on; None where there is no page."""
+        return self.model_copy(update={"after": cursor}) if cursor else None
 
-    def following(self, found: OverviewPage) -> Self | None:
-        """None on the last page."""
-        if found.next is None:
-            return None
-        return self.model_copy(update={"after": found.next, "start": self.start + len(found.organizations)})
+    def first(self) -> Self:
+        return self.model_copy(update={"after": ""})
 
 
 @router.get("")
@@ -82,8 +78,9 @@ async def organizations(
         caller=caller,
         found=found,
         wanted=wanted,
-        first=wanted.first() if wanted.after else None,
-        following=wanted.following(found),
+        first=wanted.first() if found.first > 1 else None,
+        previous=wanted.at(found.previous),
+        following=wanted.at(found.next),
         titles=titles,
         phases=[*Phase, NOT_SET_UP],
     )

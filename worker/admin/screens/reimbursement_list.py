@@ -15,6 +15,7 @@ from worker.admin.screens import reasons
 from worker.admin.screens.pages import page
 from worker.admin.screens.shown import Shown, ShownOrganization
 from worker.domain.states import ItemState
+from worker.paging import BadCursorError
 from worker.store.database import Connection, transaction
 from worker.views import ItemsFound, ItemView
 
@@ -40,10 +41,11 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What there is to show. `search` is what a search came to, where it was one."""
+    """What there is to show. `previous` and `next` are cursors. `search` is what a search came to, where it was one."""
 
     items: Sequence[ItemView]
-    following: str | None = None
+    previous: str | None = None
+    next: str | None = None
     search: ItemsFound | None = None
 
 
@@ -89,6 +91,6 @@ async def _listed(connection: Connection, shown: ShownOrganization, wanted: _Wan
             PAGE_SIZE,
             newest_first=wanted.is_newest_first,
         )
-    except insights.BadCursorError as error:
+    except BadCursorError as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "bad-cursor", str(error)) from None
-    return _Listed(listed.items, listed.next)
+    return _Listed(listed.items, listed.previous, listed.next)

@@ -15,6 +15,7 @@ from worker.admin.screens.log_wish import LogWish
 from worker.admin.screens.pages import page
 from worker.admin.screens.reader import reader_of
 from worker.admin.screens.shown import Shown, ShownOrganization
+from worker.paging import BadCursorError
 from worker.store.database import transaction
 from worker.views import LogPage
 
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/organizations/{organization_id}")
 
 PAGE_SIZE = 50
 SOURCE = "http"
-EMPTY = LogPage(entries=[], next=None)
+EMPTY = LogPage(entries=[], next=None, previous=None)
 
 
 @router.get("/sync-log")
@@ -34,7 +35,7 @@ async def sync_log(
         if not wish.mistakes:
             try:
                 found = await insights.log_page(connection, shown.organization_id, wish.before, PAGE_SIZE, wish.where)
-            except insights.BadCursorError as error:
+            except BadCursorError as error:
                 raise ProblemError(HTTPStatus.BAD_REQUEST, "bad-cursor", str(error)) from None
         verification = await context.log_verifier.verified(connection, shown.organization_id)
     reader = reader_of(request)
@@ -44,8 +45,7 @@ async def sync_log(
         caller=caller,
         status=HTTPStatus.UNPROCESSABLE_ENTITY if wish.mistakes else HTTPStatus.OK,
         organization=shown,
-        entries=found.entries,
-        following=found.next,
+        found=found,
         wish=wish,
         mistakes={field: reader.said(sentence) for field, sentence in wish.mistakes.items()},
         verification=verification,

@@ -17,6 +17,7 @@ from worker.admin.screens.reader import reader_of
 from worker.admin.screens.run_progress import RunProgress
 from worker.admin.screens.shown import Shown, ShownOrganization
 from worker.domain.sentences import say
+from worker.paging import BadCursorError
 from worker.runs import RunRefused
 from worker.store.database import transaction
 
@@ -33,7 +34,7 @@ async def sync_runs(
     async with transaction(context.pool) as connection:
         try:
             found = await insights.run_page(connection, shown.organization_id, before, PAGE_SIZE)
-        except insights.BadCursorError as error:
+        except BadCursorError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "bad-cursor", str(error)) from None
         connector = await insights.connector_object(connection, shown.organization_id, context.overview)
     return page(
@@ -42,8 +43,7 @@ async def sync_runs(
         caller=caller,
         organization=shown,
         runs=[RunProgress.of(run) for run in found.runs],
-        following=found.next,
-        before=before,
+        found=found,
         connector=connector,
         erps=words.erp_titles(context.adapters),
     )

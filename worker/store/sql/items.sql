@@ -227,6 +227,16 @@ where i.organization_id = $1 and (i.changed_at, i.seq) < ($2, $3) and i.state = 
 order by i.changed_at desc, i.seq desc
 limit $4;
 
+-- list_oldest_synced: the other way round, after a given time and sequence number
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
+from item i
+where i.organization_id = $1 and (i.changed_at, i.seq) > ($2, $3) and i.state = 'synced'
+order by i.changed_at, i.seq
+limit $4;
+
 -- find_items: those whose id begins with a text, newest first; only so many of the newest are looked at, since no index has them
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
        i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,

@@ -45,6 +45,14 @@ where organization_id = $1 and (started_at, run_id) < ($2, $3)
 order by started_at desc, run_id desc
 limit $4;
 
+-- oldest_runs: the other way round, after a given start and id
+select organization_id, run_id, kind, connector, requested_by, mark, started_at, finished_at, result, synced, rejected,
+       unknown, remaining
+from sync_run
+where organization_id = $1 and (started_at, run_id) > ($2, $3)
+order by started_at, run_id
+limit $4;
+
 -- show_run: by its id alone, for the command line
 select organization_id, run_id, kind, connector, requested_by, mark, started_at, finished_at, result, synced, rejected,
        unknown, remaining

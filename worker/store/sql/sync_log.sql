@@ -59,6 +59,15 @@ where organization_id = $1 and entry_no < $2
 order by entry_no desc
 limit $7;
 
+-- oldest_entries: the other way round, above a given number
+select organization_id, entry_no, at, actor, actor_role, source, connector, change, new_state, reason, detail
+from sync_log
+where organization_id = $1 and entry_no > $2
+  and ($3::text[] is null or change = any($3)) and ($4::text is null or actor = $4)
+  and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
+order by entry_no
+limit $7;
+
 -- count_entries: how many that are, and the number after the newest
 select count(*) as count, coalesce(max(entry_no), 0) + 1 as below
 from sync_log

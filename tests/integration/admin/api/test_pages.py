@@ -74,8 +74,9 @@ async def test_the_log_is_newest_first_and_whole_over_its_pages(two: TwoOrganiza
 
 
 QUERIES = (
-    {"cursor": "neither one"}, {"cursor": "\x00"}, {"cursor": "x" * 5000}, {"cursor": "'; --"}, {"limit": "0"},
-    {"limit": "-1"}, {"limit": "1001"}, {"limit": "9" * 40}, {"limit": "1e3"}, {"limit": "many"}, {"limit": "\x00"},
+    {"cursor": "neither one"}, {"cursor": "~1"}, {"cursor": "\x00"}, {"cursor": "x" * 5000}, {"cursor": "'; --"},
+    {"limit": "0"}, {"limit": "-1"}, {"limit": "1001"}, {"limit": "9" * 40}, {"limit": "1e3"}, {"limit": "many"},
+    {"limit": "\x00"},
 )  # fmt: skip
 STATES = ("nonsense", "", "PENDING", "\x00", "pending'")
 
