@@ -13,7 +13,7 @@ from worker import presenting
 from worker.adapters import Adapters
 from worker.domain.log_chain import LogEntry
 from worker.domain.states import ItemState
-from worker.paging import NO_CURSOR, BadCursorError, Read, leaf, moment_cursor, moment_of, number_of, page_of
+from worker.paging import NO_CURSOR, BadCursorError, Leaf, Read, leaf, moment_cursor, moment_of, number_of, page_of
 from worker.store import connectors, dead_letters, reading, receipts, runs, sync_log
 from worker.store.database import Connection, Pool, acquire
 from worker.store.reading import ItemRow, WaitingRow
@@ -157,6 +157,26 @@ async def item_page(
     else:
         read = _by_arrival(connection, organization_id, state, newest_first=newest_first)
         found = await leaf(after, limit, read, _place_in_arrival)
+    return await _items(connection, organization_id, found)
+
+
+async def left_by_run(
+    connection: Connection, organization_id: str, run_id: UUID, state: ItemState | None, after: str | None, limit: int
+) -> ItemPage:
+    """What the run left to a person: rejected, or in doubt, and not sent again since. As `item_page`, oldest first;
+    nothing of a run that is another organisation's."""
+
+    async def read(cursor: str | None, limit: int, *, backwards: bool) -> list[ItemRow]:
+        if backwards:
+            before = number_of(cursor, LAST)
+            return await reading.list_newest_left_by_run(connection, organization_id, run_id, state, before, limit)
+        after = number_of(cursor, 0)
+        return await reading.list_left_by_run(connection, organization_id, run_id, state, after, limit)
+
+    return await _items(connection, organization_id, await leaf(after, limit, read, _place_in_arrival))
+
+
+async def _items(connection: Connection, organization_id: str, found: Leaf[ItemRow]) -> ItemPage:
     views = await connectors.views(connection, organization_id)
     items = [presenting.item_view(row, views) for row in found.rows]
     return ItemPage(items=items, next=found.next, previous=found.previous)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -114,6 +115,22 @@ async def list_oldest_synced(
 ) -> list[ItemRow]:
     """As `list_newest_synced`, the other way round."""
     rows = await connection.fetch(_SQL["list_oldest_synced"], organization_id, *after, limit)
+    return [ItemRow.from_row(row) for row in rows]
+
+
+async def list_left_by_run(
+    connection: Connection, organization_id: str, run_id: UUID, state: ItemState | None, after: int, limit: int
+) -> list[ItemRow]:
+    """What was rejected in the run, or is in doubt, and still is."""
+    rows = await connection.fetch(_SQL["list_left_by_run"], organization_id, run_id, state, after, limit)
+    return [ItemRow.from_row(row) for row in rows]
+
+
+async def list_newest_left_by_run(
+    connection: Connection, organization_id: str, run_id: UUID, state: ItemState | None, before: int, limit: int
+) -> list[ItemRow]:
+    """As `list_left_by_run`, the other way round."""
+    rows = await connection.fetch(_SQL["list_newest_left_by_run"], organization_id, run_id, state, before, limit)
     return [ItemRow.from_row(row) for row in rows]
 
 

@@ -169,6 +169,8 @@ create index item_open on item (organization_id, state, seq)
     where state in ('sending', 'confirming', 'rejected', 'unknown', 'handled_elsewhere');
 create index item_synced on item (organization_id, changed_at, seq) where state = 'synced';
 create index item_to_look_at on item (organization_id, due_at) where state in ('confirming', 'unknown');
+create index item_left_by_run on item (organization_id, run_id, seq)
+    where run_id is not null and state in ('rejected', 'unknown');
 create index item_sending on item (organization_id, connector) where state = 'sending';
 
 create function refuse_illegal_step() returns trigger language plpgsql as $$

@@ -82,6 +82,9 @@ HOT = [
     Hot("items", "list_newest_in_state", (ONE, LAST, 101), ("item_open",), ItemState.REJECTED),
     Hot("items", "list_newest_synced", (ONE, NOW, LAST, 101), ("item_synced",)),
     Hot("items", "list_oldest_synced", (ONE, NOW, 0, 101), ("item_synced",)),
+    Hot("items", "list_left_by_run", (ONE, NOBODY, None, 0, 101), ("item_left_by_run",)),
+    Hot("items", "list_left_by_run", (ONE, NOBODY, ItemState.REJECTED, 0, 101), ("item_left_by_run",)),
+    Hot("items", "list_newest_left_by_run", (ONE, NOBODY, ItemState.REJECTED, LAST, 101), ("item_left_by_run",)),
     Hot("items", "find_items", (ONE, "R-2026", 100, 10), ("item_in_order",)),
     Hot("items", "state_counts", (ONE, 10_001), ("item_pending", "item_open", "item_synced")),
     Hot("items", "waits_for_many", (ONE, 10_000), ("item_pending",)),
@@ -221,6 +224,10 @@ async def _send_some(connection: OwnConnection) -> None:
         await connection.execute(f"update item set state = '{state}', {_sets(state)} where seq % 100 = {place * 10}")
     await connection.execute(
         f"update item set state = 'synced', {_sets('synced')} where seq % 100 between 40 and 90 and seq % 10 = 0"
+    )
+    await connection.execute(
+        "update item i set run_id = (select r.run_id from sync_run r where r.organization_id = i.organization_id "
+        "order by r.run_id offset i.seq / 100 % 20 limit 1) where state in ('rejected', 'unknown', 'synced')"
     )
 
 

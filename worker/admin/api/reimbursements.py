@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
@@ -29,6 +30,10 @@ router = APIRouter(
 DECIDED = problems(HTTPStatus.CONFLICT, *WHERE_SENT)
 ReimbursementId = Annotated[str, Path(pattern=IDENTIFIER)]
 State = Annotated[ItemState | None, Query(description="Only those in this state.")]
+Run = Annotated[
+    UUID | None,
+    Query(description="Only what this sync run left to a person: rejected, or with an unknown outcome, and still so."),
+]
 
 
 @router.get("")
@@ -36,11 +41,14 @@ async def list_reimbursements(
     organization: KnownOrganization,
     context: Context,
     state: State = None,
+    run: Run = None,
     cursor: Cursor = None,
     limit: Limit = A_PAGE,
 ) -> ItemPage:
     """In the order of their arrival."""
     async with transaction(context.pool) as connection:
+        if run:
+            return await insights.left_by_run(connection, organization, run, state, cursor, limit)
         return await insights.item_page(connection, organization, state, cursor, limit)
 
 

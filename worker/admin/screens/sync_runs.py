@@ -15,7 +15,7 @@ from worker.admin.screens.notices import Notice, Tone, go_on
 from worker.admin.screens.pages import page, part
 from worker.admin.screens.reader import reader_of
 from worker.admin.screens.run_progress import RunProgress
-from worker.admin.screens.shown import Shown, ShownOrganization
+from worker.admin.screens.shown import Shown, ShownOrganization, shown_run
 from worker.domain.sentences import say
 from worker.paging import BadCursorError
 from worker.runs import RunRefused
@@ -86,12 +86,7 @@ async def live(request: Request, shown: Shown, context: Context, run_id: UUID, s
 async def _progress(context: AdminContext, shown: ShownOrganization, run_id: UUID) -> RunProgress:
     """Raises ProblemError 404, also for another organisation's."""
     async with transaction(context.pool) as connection:
-        run = await insights.run_view(connection, run_id)
-    if run is None or run.organization_id != shown.organization_id:
-        raise ProblemError(
-            HTTPStatus.NOT_FOUND, "not-found", f"{shown.organization_id} has no sync run {run_id}. Check the address."
-        )
-    return RunProgress.of(run)
+        return RunProgress.of(await shown_run(connection, shown.organization_id, run_id))
 
 
 def _address(shown: ShownOrganization) -> str:

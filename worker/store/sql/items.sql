@@ -237,6 +237,28 @@ where i.organization_id = $1 and (i.changed_at, i.seq) > ($2, $3) and i.state = 
 order by i.changed_at, i.seq
 limit $4;
 
+-- list_left_by_run: what a run left to a person, in one state or whichever, oldest first, after a given sequence number
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
+from item i
+where i.organization_id = $1 and i.run_id = $2 and i.state in ('rejected', 'unknown') and ($3::text is null or i.state = $3)
+  and i.seq > $4
+order by i.seq
+limit $5;
+
+-- list_newest_left_by_run: the other way round, before a given sequence number
+select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+       i.quarantined_until, i.resend_resolves, i.absences
+from item i
+where i.organization_id = $1 and i.run_id = $2 and i.state in ('rejected', 'unknown') and ($3::text is null or i.state = $3)
+  and i.seq < $4
+order by i.seq desc
+limit $5;
+
 -- find_items: those whose id begins with a text, newest first; only so many of the newest are looked at, since no index has them
 select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
        i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,

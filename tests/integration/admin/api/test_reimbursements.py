@@ -6,7 +6,7 @@ from http import HTTPStatus
 import pytest
 
 from tests.admin import admin_of
-from tests.integration.admin.api.two import API, OF_EACH, OWN, TwoOrganizations
+from tests.integration.admin.api.two import API, OF_EACH, OTHER, OWN, TwoOrganizations
 from tests.integration.worker.rows import bring_to
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -44,6 +44,24 @@ async def test_a_state_lists_what_is_in_it_alone(two: TwoOrganizations) -> None:
     assert len(rejected) == OF_EACH
     assert {item["state"] for item in rejected} == {"rejected"}
     assert synced == {"items": [], "next": None}
+
+
+async def test_a_run_lists_what_it_left_to_a_person_alone(two: TwoOrganizations) -> None:
+    await two.scene.fetch(
+        "update item set run_id = $1::uuid where reimbursement_id ~ '^R-(rejected|pending)-[01]$'", two.runs[OWN]
+    )
+    async with two.admin.client(admin_of(OWN)) as client:
+        left = (await client.get(ITEMS, params={"run": two.runs[OWN], "limit": "1"})).json()
+        rest = (await client.get(ITEMS, params={"run": two.runs[OWN], "cursor": left["next"]})).json()
+        others = [
+            (await client.get(ITEMS, params=query)).json()
+            for query in ({"run": two.runs[OTHER]}, {"run": two.runs[OWN], "state": "pending"})
+        ]
+        nonsense = await client.get(ITEMS, params={"run": "x"})
+    assert [item["reimbursement_id"] for item in left["items"] + rest["items"]] == ["R-rejected-0", "R-rejected-1"]
+    assert rest["next"] is None
+    assert others == [{"items": [], "next": None}] * 2
+    assert nonsense.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 async def test_an_item_comes_with_every_attempt(two: TwoOrganizations) -> None:

@@ -15,9 +15,8 @@ REASON = "<script>document.title = 'stored'</script> onboarding is done"
 
 
 async def furnish(scene: Scene, reason: str = REASON) -> str:
-    """HLF's Xledger is on, with items in each state and a run under way, whose id is answered; Blindeforbundet's
-    Business Central is off, and two wait. The receipt of what
-    is synced was given up."""
+    """HLF's Xledger is on, with items in each state and a run under way, which left two and whose id is answered;
+    Blindeforbundet's Business Central is off, and two wait. The receipt of what is synced was given up."""
     await scene.organization("hlf", "xledger")
     await scene.organization("blindeforbundet", "business_central")
     receipts = {"synced": [FILE]}
@@ -32,4 +31,5 @@ async def furnish(scene: Scene, reason: str = REASON) -> str:
         await apply_toggle(connection, Toggle("hlf", "xledger", True, reason, ADMIN), "cli")
         run = await runs.request_run(connection, "hlf", ADMIN, "cli")
     assert isinstance(run, Run)
+    await scene.fetch("update item set run_id = $1 where reimbursement_id in ('R-rejected', 'R-unknown')", run.run_id)
     return str(run.run_id)

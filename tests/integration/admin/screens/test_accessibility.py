@@ -21,6 +21,7 @@ SCREENS = {
     "switch off": "/organizations/hlf/connector/switch?connector=xledger&enabled=off",
     "switch on": "/organizations/blindeforbundet/connector/switch?connector=business_central&enabled=on",
     "reimbursements": "/organizations/hlf/reimbursements",
+    "left by a run": "/organizations/hlf/reimbursements?run={run}",
     "a rejected one": "/organizations/hlf/reimbursements/R-rejected",
     "an unknown outcome": "/organizations/hlf/reimbursements/R-unknown",
     "a synced one": "/organizations/hlf/reimbursements/R-synced",

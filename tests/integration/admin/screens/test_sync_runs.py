@@ -10,11 +10,13 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from tests.admin import Admin, admin_of, global_admin
 from tests.events import approval
 from tests.integration.admin.screens.furnished import furnish
+from tests.integration.admin.screens.visitor import Page as Shown
 from tests.integration.admin.screens.visitor import visiting
 from tests.integration.admin.screens.window import tab_to, window
-from tests.integration.worker.rows import take_in
+from tests.integration.worker.rows import bring_to, take_in
 from tests.scene import fresh
 from worker import insights
+from worker.admin.screens.reimbursement_list import PAGE_SIZE as LEFT_ON_A_PAGE
 from worker.admin.screens.sync_runs import PAGE_SIZE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -103,7 +105,7 @@ async def test_without_a_script_a_run_is_started_and_its_page_loaded_again(admin
     assert "Done: The sync run is started." in started.text
     assert "Running 0 of 2 done" in started.text
     assert "Running 120 of 122 done, 1 rejected" in again.text
-    assert again.link("Show what is rejected, and why").endswith("/reimbursements?state=rejected")
+    assert again.link("Show what is rejected, and why").endswith("&state=rejected")
 
 
 async def test_runs_are_listed_newest_first_with_who_asked_and_what_came_of_it(admin: Admin) -> None:
@@ -145,12 +147,51 @@ async def test_another_organisations_run_is_not_shown(admin: Admin) -> None:
     assert {answer.status_code for answer in (as_own, missing, elsewhere)} == {404}
 
 
+async def test_a_run_leads_to_what_it_left_page_by_page_and_not_to_what_others_did(admin: Admin) -> None:
+    run = await furnish(admin.scene)
+    names = [f"R-{number:03}" for number in range(LEFT_ON_A_PAGE + 1)]
+    await take_in(admin.scene.pool, *[approval(name) for name in [*names, "R-of-no-run"]])
+    await bring_to(admin.scene.pool, "rejected", *names, "R-of-no-run")
+    await admin.scene.fetch("update item set run_id = $1::uuid where reimbursement_id ~ '^R-[0-9]{3}$'", run)
+    await admin.scene.fetch("update sync_run set rejected = 99, unknown = 1 where finished_at is null")
+    async with visiting(admin, admin_of("hlf")) as visitor:
+        shown = await visitor.go(f"{RUNS}/{run}")
+        rejected = await visitor.go(shown.link("Show what is rejected, and why"))
+        further = await visitor.go(rejected.link("Next page"))
+        back = await visitor.go(further.link("Previous page"))
+        unknown = await visitor.go(shown.link("Show what is being looked up"))
+        of_all = await visitor.go(rejected.link("Show those of all runs"))
+        await admin.scene.retry("R-000")
+        synced = await visitor.go(f"/organizations/hlf/reimbursements?run={run}&state=synced")
+        both = await visitor.go(f"/organizations/hlf/reimbursements?run={run}&after=~{10**17}")
+    assert re.search("Reimbursements: Rejected – Sync run of .+ at ", rejected.text)
+    assert listed(rejected) + listed(further) == ["R-rejected", *names]
+    assert listed(back) == listed(rejected)
+    assert listed(unknown) == ["R-unknown"]
+    assert "R-of-no-run" not in listed(rejected)
+    assert of_all.address.endswith("/reimbursements?state=rejected")
+    assert "There is nothing of that left." in synced.text
+    assert listed(both) == names[1:]
+
+
+async def test_only_an_organisations_own_runs_narrow_its_list(admin: Admin) -> None:
+    run = await furnish(admin.scene)
+    of_another = f"/organizations/blindeforbundet/reimbursements?run={run}"
+    async with admin.client(global_admin()) as client:
+        answers = [await client.get(one) for one in (of_another, of_another.replace(run, str(uuid4())))]
+        nonsense = await client.get(of_another.replace(run, "x"))
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert nonsense.status_code == 422
+
+
 async def test_a_run_is_started_by_mouse_and_seen_to_finish(admin: Admin, browser: Browser) -> None:
     scene = admin.scene
-    good, bad = fresh(4), fresh(1)
+    good, bad, before = fresh(4), fresh(1), fresh(1)
     await scene.organization(release_policy="next_sync", concurrency=1)
     unknown_type = [{"line_id": "1", "expense_type": "hotel", "expense_date": "2026-11-03", "amount": "250.00"}]
     await take_in(scene.pool, *[approval(name) for name in good], approval(bad[0], lines=unknown_type))
+    await take_in(scene.pool, approval(before[0]))
+    await bring_to(scene.pool, "rejected", before[0])
     await scene.switch(True)
     async with window(browser) as page:
         said = await listening(page)
@@ -168,7 +209,11 @@ async def test_a_run_is_started_by_mouse_and_seen_to_finish(admin: Admin, browse
         )
         await nothing_more_is_asked(page)
         await page.get_by_role("link", name="Show what is rejected, and why").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Reimbursements: Rejected – Sync run of ")
+        await expect(page.locator("tbody tr")).to_have_count(1)
         await expect(page.get_by_role("link", name=bad[0])).to_be_visible()
+        await page.get_by_role("link", name="Back to the run").click()
+        await expect(page.locator("#told")).to_have_text("5 of 5 done, 1 rejected")
     assert set(said[:-1]) <= {"25 % done.", "50 % done.", "75 % done."}
 
 
@@ -180,6 +225,10 @@ async def test_a_run_is_started_and_refused_by_keyboard_alone(admin: Admin, brow
         await page.keyboard.press("Enter")
         await expect(page.locator("#notice")).to_be_focused()
         await expect(page.locator("#notice")).to_contain_text("Ingenting ble overført. Slå den på først.")
+
+
+def listed(page: Shown) -> list[str]:
+    return [said for _, said in page.links if said.startswith("R-")]
 
 
 async def listening(page: Page) -> list[str]:
