@@ -217,17 +217,21 @@ class OverviewRow(View):
     problem: Said | None
 
 
-class OverviewPage(View):
-    """`first` is the number of the first row. `total` and `problems` are of all pages together. `as_of` None: nothing
-    was counted yet."""
+class OverviewRows(View):
+    """`as_of` None: nothing was counted yet."""
 
     organizations: list[OverviewRow]
+    as_of: datetime | None
+
+
+class OverviewPage(OverviewRows):
+    """`first` is the number of the first row. `total` and `problems` are of all pages together."""
+
     first: int
     next: str | None
     previous: str | None
     total: int
     problems: int
-    as_of: datetime | None
 
 
 class OrganizationPage(View):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -79,6 +79,17 @@ class Snapshot:
 async def names(connection: Connection) -> dict[str, str]:
     """By organisation, in the order of their ids."""
     return {row["organization_id"]: row["name"] for row in await connection.fetch(_SQL["names"])}
+
+
+async def names_of(connection: Connection, organization_ids: Sequence[str]) -> dict[str, str]:
+    """Of those that there are."""
+    rows = await connection.fetch(_SQL["names_of"], list(organization_ids))
+    return {row["organization_id"]: row["name"] for row in rows}
+
+
+async def flags_of(connection: Connection, organization_ids: Sequence[str]) -> dict[str, Flag]:
+    """As `flags`."""
+    return _in_use(Flag(*row) for row in await connection.fetch(_SQL["flags_of"], list(organization_ids)))
 
 
 async def flags(connection: Connection) -> dict[str, Flag]:

@@ -189,6 +189,17 @@ async def test_pages_follow_each_other_without_a_gap_or_a_double(pool: Pool) -> 
     assert seen == [row.organization_id for row in (await _page(pool, held=held)).organizations]
 
 
+async def test_some_rows_are_as_they_stand_on_their_page_in_the_order_that_is_asked_for(pool: Pool) -> None:
+    await _one_of_each(pool)
+    held = await _counted(pool)
+    page = await _page(pool, held=held)
+    async with acquire(pool) as connection:
+        found = await held.rows(connection, ["g-none", "nobody", "c-suspended", "a-well"])
+    by_id = {row.organization_id: row for row in page.organizations}
+    assert found.organizations == [by_id[one] for one in ("g-none", "c-suspended", "a-well")]
+    assert found.as_of == page.as_of
+
+
 async def test_the_way_back_is_the_way_there_and_rows_are_numbered(pool: Pool) -> None:
     await _one_of_each(pool)
     held = await _counted(pool)

@@ -89,6 +89,8 @@ HOT = [
     Hot("items", "state_counts", (ONE, 10_001), ("item_pending", "item_open", "item_synced")),
     Hot("items", "waits_for_many", (ONE, 10_000), ("item_pending",)),
     Hot("items", "waiting_of_some", (SOME,), ("item_pending",)),
+    Hot("overview", "names_of", (SOME,), ("organization_pkey",)),
+    Hot("overview", "flags_of", (SOME,), ("connector_pkey",)),
     Hot("overview", "rejected_and_last_synced", (), ("item_open", "item_synced")),
     Hot("items", "doubts", (), ("item_to_look_at", "item_sending")),
     Hot("items", "show_item", (ONE, REIMBURSEMENTS[0]), ("item_pkey",)),

@@ -1,8 +1,16 @@
 -- names: every organisation, in the order of the ids
 select organization_id, name from organization order by organization_id;
 
+-- names_of: the same of some organisations
+select organization_id, name from organization where organization_id = any($1::text[]);
+
 -- flags: every connector, with no more than tells how it stands; read anew for every page
 select organization_id, kind, enabled, suspended_at is not null, quiesced_at is not null, changed_at from connector;
+
+-- flags_of: the same of some organisations
+select organization_id, kind, enabled, suspended_at is not null, quiesced_at is not null, changed_at
+from connector
+where organization_id = any($1::text[]);
 
 -- in_words: of some connectors what people are told beside how they stand
 select c.organization_id, c.title, c.suspended_reason, c.changed_by, c.reason

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.async_api import Browser, expect
+from playwright.async_api import Page as BrowserPage
 
 from tests.admin import Admin, admin_of, global_admin
 from tests.events import approval
@@ -15,6 +16,8 @@ from tests.scene import Scene
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ADDRESS = "/organizations"
+LIVE = "/live/organizations"
+LIVE_SECONDS = 2
 A_PAGE = 40
 HEAVIEST = 55_000
 """With the files beside it, 100 kB."""
@@ -44,9 +47,7 @@ async def test_those_with_problems_come_first_and_say_what_it_is(admin: Admin) -
     await take_in(admin.scene.pool, approval("R-1", "c"))
     await bring_to(admin.scene.pool, "rejected", "R-1", organization_id="c")
     await admin.scene.switch(True, "b")
-    await admin.scene.fetch(
-        "update connector set suspended_at = now(), suspended_reason = 'No licence.' where organization_id = 'b'"
-    )
+    await suspend(admin.scene, "b")
     await admin.count()
     async with visiting(admin, global_admin()) as visitor:
         page = await visitor.go(ADDRESS)
@@ -202,6 +203,124 @@ async def test_in_a_browser_those_that_are_not_set_up_yet_are_chosen_by_keyboard
         await expect(page.locator("#phase")).to_have_value("not_set_up")
         await expect(page.locator("tbody tr")).to_have_count(1)
         await expect(page.locator("tbody tr")).to_contain_text("NEW")
+
+
+async def test_what_is_switched_elsewhere_shows_within_two_seconds_and_moves_nothing(
+    admin: Admin, browser: Browser
+) -> None:
+    for number in range(12):
+        await admin.scene.organization(f"o-{number:02}")
+    async with window(browser) as page:
+        await page.set_viewport_size({"width": 1280, "height": 300})
+        await page.goto(admin.url + ADDRESS)
+        await tab_to(page, "#switch-o-09")
+        before = await place_of(page, "#switch-o-09")
+        await admin.scene.switch(True, "o-09")
+        await admin.scene.switch(True, "o-02")
+        await suspend(admin.scene, "o-02")
+        await expect(page.locator("#row-o-02")).to_contain_text("Problem: The Xledger", timeout=LIVE_SECONDS * 1000)
+        await expect(page.locator("#switch-o-09")).to_be_checked(timeout=LIVE_SECONDS * 1000)
+        await expect(page.locator("#switch-o-09")).to_be_focused()
+        assert await place_of(page, "#switch-o-09") == before
+        assert await rows_of(page) == [f"o-{number:02}" for number in range(12)]
+        await expect(page.locator("#announcement")).to_be_empty()
+        await page.keyboard.press("Space")
+        dialog = page.get_by_role("dialog", name="Switch off Xledger")
+        await dialog.get_by_label("Reason").fill("Mine")
+        await admin.scene.switch(False, "o-09")
+        await expect(page.locator("#switch-o-09")).not_to_be_checked(timeout=LIVE_SECONDS * 1000)
+        await expect(dialog.get_by_label("Reason")).to_be_focused()
+        await expect(dialog.get_by_label("Reason")).to_have_value("Mine")
+
+
+async def test_a_row_that_changes_under_a_focused_button_or_link_keeps_it(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    async with window(browser) as page:
+        await page.goto(admin.url + ADDRESS)
+        for turn, selector in enumerate(("#row-hlf a", "#row-hlf button")):
+            await tab_to(page, selector)
+            await admin.scene.switch(turn % 2 == 0)
+            await expect(page.locator("#row-hlf button")).to_contain_text("Switch on" if turn % 2 else "Switch off")
+            await expect(page.locator(selector)).to_be_focused()
+
+
+async def test_a_connector_that_is_set_up_meanwhile_gets_its_switch(admin: Admin, browser: Browser) -> None:
+    await add(admin.scene, "hlf")
+    async with window(browser) as page:
+        await page.goto(admin.url + ADDRESS)
+        await expect(page.locator("#row-hlf")).to_contain_text("Not set up")
+        await admin.scene.configure()
+        await expect(page.locator("#switch-hlf")).not_to_be_checked()
+        await page.locator("#switch-hlf").click()
+        await expect(page.get_by_role("dialog", name="Switch on Xledger")).to_be_visible()
+
+
+async def test_a_page_of_which_nothing_has_changed_is_not_touched(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    await admin.count()
+    async with window(browser) as page:
+        await page.goto(admin.url + ADDRESS)
+        await page.evaluate(
+            "window.touched = 0; new MutationObserver(() => window.touched++).observe(document.querySelector("
+            "'main table'), {subtree: true, childList: true, attributes: true, characterData: true})"
+        )
+        for _ in range(2):
+            async with page.expect_response(lambda answer: "/live/" in answer.url) as asked:
+                pass
+            assert (await asked.value).status == 204
+        assert await page.evaluate("window.touched") == 0
+
+
+async def test_a_page_that_asks_again_is_told_of_its_own_rows_and_only_of_what_is_new(admin: Admin) -> None:
+    for organization_id in ("hlf", "nbf", "other"):
+        await admin.scene.organization(organization_id)
+    async with admin.client(admin_of("hlf", "nbf"), **{"X-Live": "1"}) as client:
+        first = await client.get(LIVE, params={"of": "nbf,other,gone,hlf"})
+        again = re.search(r'hx-get="([^"]+)"', first.text)
+        assert again
+        second = await client.get(again[1].replace("&amp;", "&"))
+        await admin.scene.switch(True, "other")
+        third = await client.get(again[1].replace("&amp;", "&"))
+        await admin.scene.switch(True, "hlf")
+        fourth = await client.get(again[1].replace("&amp;", "&"))
+        nonsense = await client.get(LIVE, params={"of": "<b>"})
+    assert re.findall(r'<tr id="row-([^"]+)"', first.text) == ["nbf", "hlf"]
+    assert [answer.status_code for answer in (first, second, third, fourth)] == [200, 204, 204, 200]
+    assert "<html" not in fourth.text
+    assert nonsense.status_code == 422
+
+
+async def test_an_ended_session_and_a_service_that_is_away_are_told_on_the_list_too(
+    admin: Admin, browser: Browser
+) -> None:
+    await admin.scene.organization()
+    async with window(browser) as page:
+        await page.goto(admin.url + ADDRESS)
+        await page.route("**/live/**", lambda route: route.abort())
+        await expect(page.locator("#live-lost")).to_be_visible()
+        await page.unroute("**/live/**")
+        await expect(page.locator("#live-lost")).to_be_hidden()
+        await page.context.set_extra_http_headers({"Accept-Language": "en"})
+        await expect(page.get_by_role("status")).to_contain_text("Your session has ended")
+        await expect(page.locator("#live-poll")).to_have_count(0)
+
+
+async def place_of(page: BrowserPage, selector: str) -> float:
+    """How far from the window's upper edge."""
+    box = await page.locator(selector).bounding_box()
+    assert box
+    return box["y"]
+
+
+async def rows_of(page: BrowserPage) -> list[str]:
+    return [text.strip() for text in await page.locator("tbody .code").all_inner_texts()]
+
+
+async def suspend(scene: Scene, organization_id: str) -> None:
+    await scene.fetch(
+        "update connector set suspended_at = now(), suspended_reason = 'No licence.' where organization_id = $1",
+        organization_id,
+    )
 
 
 def names(page: Page) -> list[str]:
