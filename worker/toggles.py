@@ -93,8 +93,10 @@ async def _switch_on(
     source: str,
     detail: Mapping[str, object],
 ) -> Phase:
-    await stop_run(connection, toggle.organization_id)
-    marks = marks_at_enable(own.flag.policy, own.flag.marks, await connectors.last_seq(connection))
+    marks = own.flag.marks
+    if not own.flag.enabled:  # else it was suspended: what came meanwhile is released, and an open run goes on
+        await stop_run(connection, toggle.organization_id)
+        marks = marks_at_enable(own.flag.policy, marks, await connectors.last_seq(connection))
     next_run = next_run_after(own.schedule, own.time_zone, now) if own.schedule else None
     await connectors.switch_on(connection, toggle, now, marks, next_run)
     await _record(connection, toggle, "connector_enabled", Phase.ON, source, detail)

@@ -124,11 +124,13 @@ class House:
         self.items[name] = Item(name, reference_of(self.organization_id, name), self.arrived, amount)
 
     def switch(self, enabled: bool) -> None:
+        was_on = self.enabled
         self.enabled, self.suspended = enabled, False
         self.quiesced = not enabled and not self.in_order(S.SENDING)
         if enabled:
-            self.run_mark = None
-            self.enabled_mark = self.arrived
+            if not was_on:
+                self.run_mark = None
+                self.enabled_mark = self.arrived
             if self.policy is ReleasePolicy.ON_ENABLE:
                 self.start_run()
         elif self.quiesced:

@@ -1,8 +1,10 @@
 """Sync runs: what they take, what they count, and why one is refused."""
 
 import json
+from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -21,10 +23,11 @@ from tests.integration.worker.rows import (
 )
 from tests.scene import Scene
 from worker.domain.sentences import say
-from worker.domain.switching import Actor, Role
+from worker.domain.switching import Actor, Phase, Role
 from worker.runs import RunRefused, finish_if_done, request_run, resume
+from worker.store import items, lanes
 from worker.store import runs as run_store
-from worker.store.database import Pool, acquire, transaction
+from worker.store.database import Connection, Pool, acquire, transaction
 from worker.store.runs import Run, RunKind, RunResult
 from worker.suspension import suspend
 
@@ -249,3 +252,26 @@ async def test_what_a_run_released_stays_released_after_off_and_on(pool: Pool) -
         marks = await connection.fetchrow("select released_through, enabled_mark from connector")
     assert marks is not None
     assert tuple(marks) == (1, 2)
+
+
+async def test_enabling_a_suspended_connector_holds_nothing_back_that_came_while_it_was_on(pool: Pool) -> None:
+    """It was on all the while, so a run that is open goes on as well."""
+    await add_organization(pool)
+    await configure(pool, file=xledger_file(release_policy="next_sync"))
+    await switch(pool, True)
+    await take_in(pool, approval("R-1"))
+    await _started(pool)
+    async with transaction(pool) as connection:
+        await suspend(connection, "hlf", "xledger", "The token expired.")
+    await take_in(pool, approval("R-2"))
+    assert (await switch(pool, True)).phase is Phase.ON
+    async with acquire(pool) as connection:
+        (open_,) = (await items.lock_open_connectors(connection, await _fences(connection), waits=True)).values()
+        found = await items.next_pending(connection, [(open_, 10)])
+    assert [item.reimbursement_id for item in found] == ["R-1", "R-2"]
+    assert [(run["kind"], run["finished_at"]) for run in await _runs(pool)] == [("manual", None)]
+
+
+async def _fences(connection: Connection) -> dict[str, int]:
+    (lane,) = await lanes.lease(connection, uuid4(), timedelta(minutes=1), None, 1)
+    return {lane.organization_id: lane.fence}
