@@ -24,10 +24,11 @@ def wanted_chromium() -> str:
 
 
 @asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
+async def browser(*more: str) -> AsyncIterator[Browser]:
+    """`more` are further arguments of Chromium's."""
     async with async_playwright() as playwright:
         # As root, Chromium has no sandbox; it only ever reads what the tests serve.
-        running = await playwright.chromium.launch(executable_path=wanted_chromium(), args=["--no-sandbox"])
+        running = await playwright.chromium.launch(executable_path=wanted_chromium(), args=["--no-sandbox", *more])
         try:
             yield running
         finally:
