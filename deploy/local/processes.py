@@ -25,6 +25,7 @@ TAIL_LINES = 15
 # down, a client that reconnects in a loop is sooner or later given it as its own, and the restart fails.
 PORTS = range(20_000, 32_000)
 
+_KEPT: list[socket.socket] = []
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -160,13 +161,33 @@ async def _becomes_true(question: Callable[[], bool], seconds: float) -> bool:
 
 
 def free_port() -> int:
-    """A loopback TCP port that nothing listens on now; another program may still be faster."""
+    """A loopback TCP port that nothing listens on now, and that no other run of ours gets until this process ends.
+
+    A program that is not ours may still be faster.
+    """
     while True:
         port = PORTS.start + secrets.randbelow(len(PORTS))
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
+            _keep_for_us(port)
             return port
+
+
+def _keep_for_us(port: int) -> None:
+    """By a name on this machine that ends with the process. Raises OSError where another process has it already.
+
+    Between the choice and the start, and while a server is down for a moment, nothing listens on its port: without
+    this, runs beside each other take each other's now and then.
+    """
+    if sys.platform == "linux":  # elsewhere there are no such names
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0accounting-sync-port-{port}")
+        except OSError:
+            name.close()
+            raise
+        _KEPT.append(name)
 
 
 def lost_port_race(error: ServiceError) -> bool:

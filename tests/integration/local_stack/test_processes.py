@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from deploy.local.processes import Process, Program, ServiceError, free_port, lost_port_race
 from deploy.local.run_folder import RunFolder
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 SECONDS = 60
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 PARENT = (
@@ -69,6 +72,14 @@ async def test_a_second_kill_does_not_touch_a_number_that_may_be_reused(
 
 def test_a_free_port_is_outside_the_range_that_clients_are_given() -> None:
     assert all(20_000 <= free_port() < 32_000 for _ in range(50))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that end with their process")
+def test_a_free_port_is_given_to_nobody_else_though_nothing_listens_there_yet() -> None:
+    kept = free_port()
+    ask = f"from deploy.local import processes; processes._keep_for_us({kept})"
+    other = subprocess.run([sys.executable, "-c", ask], cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    assert "Address already in use" in other.stderr
 
 
 async def test_a_taken_port_is_recognised_as_a_lost_race(folder: RunFolder) -> None:
