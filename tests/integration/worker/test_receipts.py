@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import aiohttp
 import asyncpg
@@ -206,10 +207,12 @@ async def test_a_lost_answer_leaves_one_attachment(scene: Scene, shelf: ReceiptS
 async def test_one_that_is_given_up_on_and_applied_late_is_waited_out_and_not_doubled(
     scene: Scene, shelf: ReceiptShelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier, "SENDING_SECONDS", 0.5)
+    limits = time_outs_at_a_word(monkeypatch)
     await scene.erps[KIND].hold([MAKING])
     async with working(scene, shelf):
         name = await approved(scene, shelf.put("1"))
+        await scene.erps[KIND].wait_held(1)
+        limits[-1].reschedule(0)
         waiting = await tried(scene)
         assert (waiting["state"], waiting["reason_code"]) == ("waiting", "unknown")
         assert waiting["due_at"] - waiting["changed_at"] >= timedelta(minutes=15)
@@ -254,13 +257,15 @@ async def test_one_that_was_given_up_and_is_applied_late_is_waited_out_whoever_h
 ) -> None:
     file = shelf.put("1")
     shelf.answers["1"] = web.Response(status=503)
-    monkeypatch.setattr(courier, "SENDING_SECONDS", 0.5)
+    limits = time_outs_at_a_word(monkeypatch)
     await scene.erps[KIND].hold([MAKING])
     async with working(scene, shelf):
         name = await approved(scene, file)
         await tried(scene)
         shelf.put("1")
         await at_the_last_try(scene)
+        await scene.erps[KIND].wait_held(1)
+        limits[-1].reschedule(0)
         (given_up,) = await are(scene, "given_up")
         assert given_up["reason_code"] == "unknown"
         before = await made(scene)
@@ -292,6 +297,18 @@ async def test_what_a_person_has_tried_again_waits_while_the_connector_is_off(
         await scene.switch(True, kind=KIND)
         await are(scene, "attached")
     assert len(await on_the_invoice(scene, name)) == 1
+
+
+def time_outs_at_a_word(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Timeout]:
+    """Those of the courier, which none of its requests reaches by being slow: each ends when the test says so."""
+    begun: list[asyncio.Timeout] = []
+
+    def timeout(_seconds: float) -> asyncio.Timeout:
+        begun.append(asyncio.timeout(None))
+        return begun[-1]
+
+    monkeypatch.setattr(courier, "asyncio", SimpleNamespace(**vars(asyncio) | {"timeout": timeout}))
+    return begun
 
 
 @pytest.mark.promise("P3")
