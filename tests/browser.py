@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from deploy.local.browser import chromium
+from tests.scene import PATIENCE
 
 REQUIRED = "SYNC_TEST_BROWSER_REQUIRED"
 
@@ -28,6 +29,7 @@ async def browser(*more: str) -> AsyncIterator[Browser]:
     """`more` are further arguments of Chromium's."""
     async with async_playwright() as playwright:
         # As root, Chromium has no sandbox; it only ever reads what the tests serve.
+        expect.set_options(timeout=PATIENCE * 1000)
         running = await playwright.chromium.launch(executable_path=wanted_chromium(), args=["--no-sandbox", *more])
         try:
             yield running

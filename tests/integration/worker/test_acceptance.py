@@ -4,6 +4,7 @@ import pytest
 
 from connectors.reference import reference_of
 from tests.events import approval, toggle
+from tests.integration.worker.test_schedule import DAILY
 from tests.scene import Scene, fresh
 from worker.domain.switching import Phase
 from worker.runs import RunRefused
@@ -48,7 +49,7 @@ async def test_all_that_waited_is_synced_by_the_enable_itself_oldest_first(scene
 
 async def test_with_next_sync_all_that_waited_is_synced_by_the_scheduled_run(scene: Scene) -> None:
     waited, later = fresh(3), fresh(1)
-    await scene.organization("hlf", release_policy="next_sync", schedule="0 6 * * *")
+    await scene.organization("hlf", release_policy="next_sync", schedule=DAILY)
     async with scene.worker():
         await scene.approve(*[approval(name) for name in waited])
         await scene.counted("item", 3)

@@ -201,7 +201,7 @@ async def test_a_run_is_started_by_mouse_and_seen_to_finish(admin: Admin, browse
         await expect(page.locator("#told")).to_have_text("0 of 5 done")
         await expect(page.get_by_role("progressbar")).to_have_attribute("max", "5")
         async with scene.worker():
-            await expect(page.locator("#progress-title")).to_contain_text("Finished", timeout=20_000)
+            await expect(page.locator("#progress-title")).to_contain_text("Finished")
         await expect(page.locator("#told")).to_have_text("5 of 5 done, 1 rejected")
         await expect(page.locator("#notice")).to_be_focused()
         await expect(page.locator("#announcement")).to_have_text(

@@ -14,7 +14,7 @@ from deploy.local.identity.people import PEOPLE
 from deploy.local.processes import free_port
 from deploy.local.services import Services
 from tests.people import Service, running_service
-from tests.scene import scene_settings
+from tests.scene import PATIENCE, scene_settings
 from worker.admin.cookies import SESSION, SIGN_IN
 from worker.store.database import Pool, acquire
 
@@ -45,7 +45,7 @@ async def window() -> AsyncIterator[BrowserContext]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         context = await browser.new_context()
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE * 1000)
         yield context
         await browser.close()
 

@@ -57,6 +57,6 @@ def test_a_plain_path_is_kept(wanted: str) -> None:
 
 @pytest.mark.parametrize("wanted", ["/" + "a/" * 511 + "\\", "/" + "?" * 1022 + "\\", "/" + "a" * 1022 + "\\"])
 def test_nobody_can_make_the_reading_take_long(wanted: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()  # what others do on this machine meanwhile does not count
     assert local_path(wanted) == "/"
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
