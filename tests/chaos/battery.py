@@ -33,6 +33,11 @@ class Control:
     patience: float = CONTROL_SECONDS
     is_short: bool = True
 
+    @property
+    def patience_for_harm(self) -> float:
+        """What is done once more has to be done first, however slow the machine; and it comes to an end by itself."""
+        return SETTLING_SECONDS if self.caught_by in {Harm.DOUBLED, Harm.DIFFERENT} else self.patience
+
 
 @dataclass(frozen=True, slots=True)
 class Battery:
@@ -120,7 +125,7 @@ async def play_control(ground: Ground, battery: Battery, control: Control, seed:
             needs=battery.needs,
             strike=control.strike,
             size=control.size,
-            patience=control.patience,
+            patience=control.patience_for_harm,
             variant=control.variant,
             caught_by=control.caught_by,
         ),

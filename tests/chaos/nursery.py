@@ -20,7 +20,8 @@ from tests.chaos.variants import Variant, break_worker
 from worker.settings import Settings
 
 PR_SET_PDEATHSIG = 1
-SECONDS_TO_DIE = 10.0
+SECONDS_TO_DIE = 30.0
+"""What a worker promises: its grace, and a few seconds to settle what has no answer by then."""
 _IMPORTED = ["tests.chaos.nursery", "worker.bootstrap", "connectors.xledger", "connectors.business_central", "uvloop"]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.chaos.commits import Change, ReplyThief
 from tests.chaos.proxy import Proxy
+from tests.scene import PATIENCE
 from worker.store.database import OwnConnection
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -51,7 +52,7 @@ async def test_a_lost_answer_is_a_commit_that_only_the_server_knows_of(
     database_url: str, change: Change, in_transaction: bool
 ) -> None:
     async with _watched(database_url) as (thief, watched, direct):
-        losing = asyncio.create_task(thief.lose_reply(change, within=10))
+        losing = asyncio.create_task(thief.lose_reply(change, within=PATIENCE))
         await asyncio.sleep(0)
         known = await _insert(watched, in_transaction=in_transaction)
         assert await losing

@@ -11,13 +11,14 @@ from tests.chaos.oracle import Harm
 from tests.chaos.points import Blow, Deed
 from tests.chaos.traffic import Flow, traffic
 from tests.chaos.variants import Variant
+from tests.scene import PATIENCE
 
 PLACES = 2
 LONGER_THAN_BOTH = 1.6 * max(LEASE_SECONDS, SHORTEST_SESSION)
 SECONDS_TO_THE_POINT = 4.0
 SECONDS_AWAKE = 0.8
 SECONDS_TO_SEND = 3.0
-"""Awake, a worker that means to send does it at once."""
+"""Awake, a worker that means to send does it at once; one that is broken so that it will is waited for."""
 BEFORE_SENDING = "about_to_leave"
 """Between claim and send: the permit is asked after it."""
 POINTS = (BEFORE_SENDING, "claim_committed", "lease_renewed", "outcome_known", "batch_stored", "outbox_published")
@@ -92,7 +93,7 @@ async def _wake_and_watch(arena: Arena, house: House, sleeper: ForkedWorker) -> 
     before = len(await erp.ledger())
     sleeper.wake()
     with suppress(TimeoutError):
-        await erp.wait_ledger(before + 1, timeout=SECONDS_TO_SEND)
+        await erp.wait_ledger(before + 1, timeout=PATIENCE if arena.variant else SECONDS_TO_SEND)
     arena.fault(BEFORE_SENDING)
 
 
