@@ -38,7 +38,7 @@ async def test_a_worker_that_wakes_up_after_its_lease_sends_nothing_even_in_the_
     await scene.organization("hlf", kind)
     async with (
         scene.worker(INTAKE_ONLY),
-        worker_process(folder, scene.settings, roles=DISPATCH_ONLY, lease_seconds=1.0) as first,
+        worker_process(folder, scene.settings, roles=DISPATCH_ONLY, lease_seconds=4.0) as first,
     ):
         await scene.approve(approval(name))
         await scene.counted("item", 1)
@@ -51,7 +51,7 @@ async def test_a_worker_that_wakes_up_after_its_lease_sends_nothing_even_in_the_
             await erp.wait_ledger(1)
             # It may have been stopped amid a transaction, whose locks PostgreSQL ends only after a while.
             await persistently("postgresql", (DatabaseAwayError,), partial(scene.switch, False, kind=kind))
-            async with scene.worker(DISPATCH_ONLY, lease_seconds=1.0, poll_seconds=0.2):
+            async with scene.worker(DISPATCH_ONLY, poll_seconds=0.2):
                 off = await scene.logged("connector_quiesced")
             assert await scene.states() == {name: "unknown"}
         await first.says("attempt_settled")

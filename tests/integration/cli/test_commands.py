@@ -8,7 +8,7 @@ import pytest
 from deploy.local.configurations import SAMPLE_MAPPING, configuration
 from deploy.local.database import create_database, drop_database
 from deploy.local.services import Services
-from tests.conftest import sibling
+from tests.conftest import RUN, sibling
 from tests.events import approval
 from tests.integration.cli.command import CommandLine
 from tests.integration.worker.rows import bring_to, take_in
@@ -17,6 +17,7 @@ from worker.domain.switching import Phase
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+EMPTY = f"cli_empty_{RUN}"
 WHO = ("--actor", "user-9", "--reason", "Onboarding done")
 ITEM = {
     "reimbursement_id", "state", "attempt", "total", "currency", "document", "reason", "waiting_for",
@@ -170,9 +171,9 @@ async def test_a_database_that_is_away_exits_1_without_its_password(sync: Comman
 
 
 async def test_an_empty_database_is_told_and_then_migrated(services: Services, sync: CommandLine) -> None:
-    await create_database(services.database_url, "cli_empty")
+    await create_database(services.database_url, EMPTY)
     try:
-        settings = {**sync.settings, "SYNC_DATABASE_URL": sibling(services.database_url, "cli_empty")}
+        settings = {**sync.settings, "SYNC_DATABASE_URL": sibling(services.database_url, EMPTY)}
         fresh = replace(sync, settings=settings)
         empty = await fresh("organization", "list")
         sentence = "The database has no tables yet. Run: accounting-sync migrate up\n"
@@ -182,7 +183,7 @@ async def test_an_empty_database_is_told_and_then_migrated(services: Services, s
         standings = (await fresh("migrate", "status", "--json")).json["migrations"]
         assert all(one["applied_at"] for one in standings)
     finally:
-        await drop_database(services.database_url, "cli_empty")
+        await drop_database(services.database_url, EMPTY)
 
 
 async def test_a_cursor_that_no_page_gave_exits_2(sync: CommandLine) -> None:

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from deploy.local.database import create_database, drop_database
 from deploy.local.services import Services
-from tests.conftest import sibling
+from tests.conftest import RUN, sibling
 from tests.events import approval
 from tests.integration.worker.rows import SHAPES, bring, set_up, take_in
 from worker.domain.states import CLOSABLE_BY_A_PERSON, RETRYABLE_BY_A_PERSON, ItemState
@@ -20,8 +20,8 @@ from worker.store.queries import load
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-WRITTEN_OUT = "accounting_sync_written_out"
-STANDING = "accounting_sync_standing"
+WRITTEN_OUT = f"sync_written_out_{RUN}"
+STANDING = f"sync_standing_{RUN}"
 FAMILIES = sorted(path.name.removesuffix(".sql") for path in files("worker.store").joinpath("sql").iterdir())
 STATEMENTS = [(family, name) for family in FAMILIES for name in load(family)]
 
