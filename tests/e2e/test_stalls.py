@@ -14,6 +14,7 @@ from deploy.local.processes import ServiceError, free_port
 from deploy.local.run_folder import RunFolder
 from tests.e2e.worker_process import WorkerProcess, log_of, worker_process
 from tests.events import approval
+from tests.integration.worker.rows import take_in
 from tests.integration.worker.test_watchdog import locked_lane
 from tests.scene import DISPATCH_ONLY, INTAKE_ONLY, PATIENCE, Scene, fresh
 
@@ -87,15 +88,18 @@ async def test_a_process_whose_event_loop_is_blocked_says_where_and_ends(scene: 
 async def test_a_process_that_was_stopped_for_longer_than_a_stall_goes_on_when_it_is_woken(
     scene: Scene, folder: RunFolder
 ) -> None:
+    stall, (later,) = 2 * STALL, fresh(1)
     async with (
         waiting_item(scene) as name,
-        worker_process(folder, scene.settings, roles=DISPATCH_ONLY, stall_seconds=STALL) as worker,
+        worker_process(folder, scene.settings, roles=DISPATCH_ONLY, stall_seconds=stall) as worker,
     ):
         await scene.all_synced(name)
         worker.send(signal.SIGSTOP)
-        await asyncio.sleep(1.5 * STALL)  # how long it is stopped is what the test is about
+        await asyncio.sleep(1.2 * stall)  # how long it is stopped is what the test is about
         worker.send(signal.SIGCONT)
-        await asyncio.sleep(1.5 * STALL)  # and that nothing happens afterwards
+        await take_in(scene.pool, approval(later))
+        await scene.all_synced(later)
+        await asyncio.sleep(stall / 4)  # in which it looks for stalls several times
         assert worker.is_running, worker.output()
         assert await asked(worker, "/livez") == (200, "alive\n")
         await worker.leave(within=PATIENCE)
