@@ -170,12 +170,31 @@ class HttpClient:
 
 
 def json_of(answer: Answer) -> object | None:
-    """The answer's JSON with exact decimals; None where it is not JSON, or JSON's own null."""
+    """The answer's JSON with exact decimals; None where it is not JSON, or JSON's own null.
+
+    A text that was cut amid a character of two UTF-16 units ends in half of one, which JSON lets pass and nothing else
+    takes: no database, and no event. It becomes a question mark.
+    """
     try:
         parsed: object = json.loads(answer.body, parse_float=Decimal, parse_constant=_refuse_constant)
+        return _without_halves(parsed) if _MAY_HOLD_HALVES.search(answer.body) else parsed
     except (ValueError, RecursionError):
         return None
-    return parsed
+
+
+_MAY_HOLD_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+
+
+def _without_halves(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list():
+            return [_without_halves(one) for one in value]
+        case dict():
+            return {_without_halves(key): _without_halves(one) for key, one in value.items()}
+        case _:
+            return value
 
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

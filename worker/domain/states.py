@@ -150,5 +150,6 @@ def for_a_person(document: Document, difference: str) -> Verdict:
 
 
 def fit(text: str) -> str:
-    """PostgreSQL's text can't hold NUL, and an ERP's page of prose helps nobody."""
-    return text.replace("\x00", "")[:LONGEST_REASON] or "The ERP gave no reason."
+    """PostgreSQL's text can't hold NUL nor half a character, and an ERP's page of prose helps nobody."""
+    told = text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return told[:LONGEST_REASON] or "The ERP gave no reason."

@@ -1,6 +1,7 @@
 """The HTTP policy against a server that misbehaves on purpose."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -238,3 +239,14 @@ async def test_cookies_are_not_kept() -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"", b"{", b"NaN", b"\xff", b"[" * 100_000])
 def test_what_is_not_json_is_none(body: bytes) -> None:
     assert json_of(Answer(200, {}, body)) is None
+
+
+@pytest.mark.parametrize(
+    "text", [rb"Lunch \ud83d", rb"Lunch \uDE00", b"Lunch \xed\xa0\xbd"], ids=["escaped", "escaped second half", "raw"]
+)
+def test_half_a_character_becomes_a_question_mark_wherever_it_stands(text: bytes) -> None:
+    """An ERP that counts in UTF-16 units may cut a text there, and JSON lets it pass."""
+    body = b'{"%s": ["%s", {"n": 1.50, "whole": "\\ud83d\\ude00 \xed\x95\x9c"}]}' % (text, text)
+    read = json_of(Answer(400, {}, body))
+    told = json.dumps(read, default=str, ensure_ascii=False).encode().decode()
+    assert told.replace("???", "?") == '{"Lunch ?": ["Lunch ?", {"n": "1.50", "whole": "\U0001f600 한"}]}'

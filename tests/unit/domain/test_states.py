@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.contract import (
@@ -115,11 +115,13 @@ def test_only_what_the_erp_has_to_be_asked_about_is_open(outcome: PostOutcome, i
 
 
 @given(st.text())
+@example("half a character: \ud83d")
 def test_what_an_erp_says_always_fits_into_the_table(prose: str) -> None:
     for outcome in (NotSent(prose), Rejected(prose, prose), Unavailable(prose), Unknown(prose)):
         verdict = judge(outcome)
         assert verdict.reason
         assert "\x00" not in verdict.reason
+        assert verdict.reason.encode()
         assert len(verdict.reason) <= LONGEST_REASON
         assert verdict.code is None or verdict.code
 
