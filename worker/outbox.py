@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 SOURCE = "accounting-sync"
 MOST_AT_ONCE = 500
+ENOUGH_BYTES = 8 * 1024 * 1024
+"""Dead letters may hold a megabyte each: so much is read at once, and handed over within the time for the broker."""
 BROKER_SECONDS = 20.0
 PAUSE_SECONDS = 1.0
 GATHERING_SECONDS = 0.025
@@ -104,7 +106,7 @@ class OutboxPublisher:
             self.leads = await outbox.lead(connection)
             if not self.leads:
                 return 0
-            waiting = await outbox.next_events(connection, MOST_AT_ONCE)
+            waiting = await outbox.next_events(connection, MOST_AT_ONCE, ENOUGH_BYTES)
             if not waiting:
                 return 0
             await _publish(producer, [self._message(one) for one in waiting])

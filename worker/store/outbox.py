@@ -52,8 +52,9 @@ async def lead(connection: Connection) -> bool:
     return leads
 
 
-async def next_events(connection: Connection, limit: int) -> list[WaitingEvent | WaitingDeadLetter]:
-    return [_waiting(row) for row in await connection.fetch(_SQL["next_events"], limit)]
+async def next_events(connection: Connection, limit: int, enough_bytes: int) -> list[WaitingEvent | WaitingDeadLetter]:
+    """In their order; none after those whose dead letters weigh `enough_bytes` together."""
+    return [_waiting(row) for row in await connection.fetch(_SQL["next_events"], limit, enough_bytes)]
 
 
 async def forget(connection: Connection, outbox_ids: Sequence[int]) -> None:

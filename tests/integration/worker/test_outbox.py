@@ -272,3 +272,19 @@ async def test_a_record_too_large_for_the_dead_letter_topic_does_not_hold_up_the
     assert len(await _read(scene, _outcomes(scene))) == 1
     async with acquire(scene.pool) as connection:
         assert await connection.fetchval("select octet_length(value) from dead_letter") == size
+
+
+async def test_heavy_dead_letters_are_read_a_few_at_a_time_and_in_their_order(scene: Scene) -> None:
+    """However many wait; the one with which it is enough is among them, so that there is always one."""
+    heavy = [Message(b"hlf", b"{" + b" " * 1000, approval(f"R-{number}").headers) for number in range(5)]
+    await take_in(scene.pool, *heavy)
+    await _write(scene, _event())
+    async with transaction(scene.pool) as connection:
+        told = [
+            [one.outbox_id for one in await outbox.next_events(connection, MOST_AT_ONCE, enough)]
+            for enough in (1, 1500, 1_000_000)
+        ]
+        few = await outbox.next_events(connection, 3, 1_000_000)
+    assert [len(ids) for ids in told] == [1, 2, 6]
+    assert all(ids == told[-1][: len(ids)] for ids in told)
+    assert [one.outbox_id for one in few] == told[-1][:3]

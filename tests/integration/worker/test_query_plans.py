@@ -108,7 +108,7 @@ HOT = [
     Hot("lanes", "abandon_sending", (ONE, 5, NOBODY), ("item_sending",)),
     Hot("progress", "standing_lanes", (NOBODY, True), ("item_pending",)),
     Hot("progress", "oldest_event", (), ("outbox_pkey",)),
-    Hot("outbox", "next_events", (100,), ("outbox_pkey",)),
+    Hot("outbox", "next_events", (100, 8_000_000), ("outbox_pkey",)),
     Hot("outbox", "forget_published", ([1, 2, 3],), ("outbox_pkey",)),
     Hot("runs", "is_done", (ONE, NOBODY, LAST), ("item_pending", "item_open")),
     Hot("runs", "remaining", (ONE, NOBODY), ("item_pending", "item_open")),
