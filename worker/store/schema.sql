@@ -144,6 +144,7 @@ create table item (
     content_hash bytea not null check (octet_length(content_hash) = 32),
     content bytea not null,
     receipts integer not null default 0, -- how many are in the content
+    doubt_since timestamptz, -- without a break, however often it was sent again
     primary key (organization_id, reimbursement_id),
     constraint only_pending_or_handled_untried check (attempt > 0 or state in ('pending', 'handled_elsewhere')),
     constraint tried_is_traceable check (

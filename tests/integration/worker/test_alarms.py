@@ -37,6 +37,8 @@ async def make(pool: Pool, state: str, change: str) -> None:
         ("unknown", "claimed_at = clock_timestamp() - interval '54 minutes'", False),
         ("unknown", "claimed_at = clock_timestamp() - interval '56 minutes'", True),
         ("unknown", "claimed_at = clock_timestamp() - interval '14 minutes', request_life = '1 minute'", True),
+        ("unknown", "doubt_since = clock_timestamp() - interval '54 minutes'", False),
+        ("unknown", "doubt_since = clock_timestamp() - interval '56 minutes'", True),
         ("confirming", "claimed_at = clock_timestamp() - interval '2 days'", False),
         ("confirming", "reason_code = 'import_overdue'", True),
         ("sending", "claimed_at = clock_timestamp()", True),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import asyncpg
@@ -24,6 +25,7 @@ from worker.lanes import LaneKeeper
 from worker.settlement import settlement_of
 from worker.settler import Settler
 from worker.store.items import Attempt, Settlement
+from worker.store.reading import doubts
 
 LIMITS = Limits(concurrency=10, longest_request_life=LEASE)
 
@@ -156,3 +158,30 @@ async def test_a_postgresql_that_is_away_is_waited_for_and_nothing_is_lost(
                 assert all(await asyncio.gather(*settling))
         assert set((await scene.states()).values()) == {"synced"}
         assert await scene.value("select count(*) from attempt_entry") == 20
+
+
+@pytest.mark.promise("P7")
+async def test_a_doubt_counts_from_its_beginning_however_often_it_is_sent_again(scene: Scene) -> None:
+    """Each try has a claim of its own, so that one which never gets an answer would be in doubt for ever, unseen."""
+    (first,) = await sending(scene, fresh(1))
+    second = replace(first, attempt=2, in_doubt=True)
+    async with running(scene) as settler:
+        await settler.settle(settled(first, Unknown("read time-out")))
+        since = await scene.value("select doubt_since from item")
+        await scene.fetch("update item set doubt_since = clock_timestamp() - interval '1 day'")
+        await scene.fetch("update item set state = 'pending'")
+        await scene.fetch(
+            "update item set state = 'sending', attempt = 2, fence = 9, claimed_by = gen_random_uuid(),"
+            " claimed_at = clock_timestamp()"
+        )
+        while_sending = await told_as_doubtful(scene)
+        await settler.settle(settled(second, Unknown("read time-out")))
+        assert (since is not None, while_sending, await told_as_doubtful(scene)) == (True, 1, 1)
+        await settler.settle(posted(second))
+    assert await scene.states() == {first.reimbursement_id: "synced"}
+    assert await scene.value("select doubt_since from item") is None
+
+
+async def told_as_doubtful(scene: Scene) -> int:
+    async with scene.pool.acquire() as connection:
+        return sum(one.count for one in await doubts(connection) if one.state is ItemState.UNKNOWN)

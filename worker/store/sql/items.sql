@@ -72,7 +72,9 @@ settled as (
     set state = v.state, changed_at = clock_timestamp(),
         due_at = case when v.for_a_person then 'infinity' else coalesce(clock_timestamp() + v.due_in, 'epoch') end,
         quarantined_until = coalesce(clock_timestamp() + v.quarantine, i.quarantined_until), absences = v.absences,
-        resend_resolves = i.resend_resolves and not v.resent_no_more, document_number = v.document_number, document_id = v.document_id, document_url = v.document_url,
+        resend_resolves = i.resend_resolves and not v.resent_no_more,
+        doubt_since = case when v.state = 'unknown' then coalesce(i.doubt_since, clock_timestamp()) end,
+        document_number = v.document_number, document_id = v.document_id, document_url = v.document_url,
         reason_code = v.code, reason = v.reason, fence = null, claimed_by = null
     from verdict v
     where i.organization_id = v.organization_id and i.reimbursement_id = v.reimbursement_id and i.attempt = v.attempt
@@ -344,13 +346,18 @@ from (
     join lane l using (organization_id)
     where i.state = 'sending' and l.leased_until < clock_timestamp() - interval '1 minute'
     union all
+    select organization_id, 'unknown', false
+    from item
+    where state = 'sending'
+      and doubt_since < clock_timestamp() - 3 * coalesce(request_life, interval '15 minutes') - interval '10 minutes'
+    union all
     select organization_id, state, due_at = 'infinity'
     from item
     where state in ('confirming', 'unknown')
       and case state
           when 'confirming' then reason_code = 'import_overdue'
           else due_at = 'infinity'
-               or claimed_at < clock_timestamp() - 3 * coalesce(request_life, interval '15 minutes') - interval '10 minutes'
+               or coalesce(doubt_since, claimed_at) < clock_timestamp() - 3 * coalesce(request_life, interval '15 minutes') - interval '10 minutes'
           end
 ) as doubtful
 group by organization_id, state, is_for_a_person;

@@ -55,7 +55,7 @@ update lane set failures = 0, not_before = 'epoch' where organization_id = $1 an
 with left_over as (
     update item
     set state = 'unknown', reason = 'The worker that sent it ended without recording an answer.', reason_code = 'worker_lost',
-        fence = null, claimed_by = null, changed_at = clock_timestamp(),
+        fence = null, claimed_by = null, changed_at = clock_timestamp(), doubt_since = coalesce(doubt_since, clock_timestamp()),
         quarantined_until = clock_timestamp() + coalesce(request_life, interval '15 minutes'),
         due_at = case when resend_resolves then clock_timestamp()
                       else clock_timestamp() + coalesce(request_life, interval '15 minutes') end
