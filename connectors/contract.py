@@ -133,7 +133,8 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class ImportRefused:
-    """The ERP's import refused the reference."""
+    """The ERP's import refused what the attempt that is asked about sent. What it refused of an earlier one may stand
+    there for good, and says nothing of this one: it is as good as absent."""
 
     document: Document
     code: str
@@ -146,6 +147,16 @@ class Absent:
 
 
 Finding = Found | Staged | ImportRefused | Absent
+
+
+class Attempted(Protocol):
+    """What a look-up is about: a reference, and the latest attempt to post it."""
+
+    @property
+    def reference(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +219,8 @@ class AccountingConnector(Protocol):
         """Sends one document. A permit that is no longer valid before the first byte gives `NotSent`."""
         ...
 
-    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
-        """What the ERP holds under each reference, in few requests. Reads only."""
+    async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:
+        """What the ERP holds, by reference, in few requests. Each reference is asked about once. Reads only."""
         ...
 
     async def test(self) -> Sequence[Problem] | NotSent | Unavailable:

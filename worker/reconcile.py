@@ -26,7 +26,7 @@ async def look_up_due(
     questions = await _due(pool, organization_id, adapter)
     if not questions:
         return None
-    findings = await adapter.connector.look_up([one.attempt.reference for one in questions])
+    findings = await adapter.connector.look_up([one.attempt for one in questions])
     if isinstance(findings, NotSent | Unavailable):
         return findings
     limits = adapter.connector.limits

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.contract import (
     AccountingConnector,
+    Attempted,
     Finding,
     Limits,
     NotSent,
@@ -33,9 +34,9 @@ class WatchedConnector:
         with self._pulse.watching(LoopName.DELIVERY, f"{self._organization_id}, reference {posting.reference}"):
             return await self._connector.post(posting, permit)
 
-    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
+    async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:
         with self._pulse.watching(LoopName.LOOK_UP, self._organization_id):
-            return await self._connector.look_up(references)
+            return await self._connector.look_up(attempts)
 
     async def test(self) -> Sequence[Problem] | NotSent | Unavailable:
         with self._pulse.watching(LoopName.PROBE, self._organization_id):

@@ -16,6 +16,7 @@ from connectors.business_central.settings import SCOPE, BusinessCentralSettings
 from connectors.contract import (
     Absent,
     AttachOutcome,
+    Attempted,
     Document,
     Finding,
     Found,
@@ -77,11 +78,12 @@ class BusinessCentralConnector:
             return currency
         return await self._booking.book(posting, permit, currency)
 
-    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
+    async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:
         """A draft counts as absent: it moves no money, nothing will post it, and the next attempt removes it."""
         currency = await self._company_currency()
         if not isinstance(currency, str):
             return currency
+        references = [one.reference for one in attempts]
         invoices = await self._api.invoices(references)
         if isinstance(invoices, NotSent | Unavailable):
             return invoices

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from connectors.contract import (
     Absent,
+    Attempted,
     Document,
     Finding,
     Found,
@@ -44,9 +45,9 @@ class FileConnector:
         async with self._turn:
             return await asyncio.to_thread(self._post, posting, permit)
 
-    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
+    async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:
         async with self._turn:
-            return await asyncio.to_thread(self._look_up, references)
+            return await asyncio.to_thread(self._look_up, [one.reference for one in attempts])
 
     async def test(self) -> Sequence[Problem] | NotSent | Unavailable:
         faults = await asyncio.to_thread(lambda: list(self._folder.faults()))

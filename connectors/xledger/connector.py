@@ -7,6 +7,7 @@ from connectors.account_mapping import AccountMapping
 from connectors.contract import (
     Absent,
     Accepted,
+    Attempted,
     Document,
     Finding,
     Found,
@@ -83,8 +84,8 @@ class XledgerConnector:
         nodes = voucher(posting, day, self._books)
         return nodes if isinstance(nodes, Rejected) else await self._courier.add(posting, nodes, permit)
 
-    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
-        return await self._enquiries.look_up(references)
+    async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:
+        return await self._enquiries.look_up(attempts)
 
     async def test(self) -> Sequence[Problem] | NotSent | Unavailable:
         return await self._readiness.problems()
@@ -97,7 +98,7 @@ class XledgerConnector:
     async def _settle_earlier(self, posting: Posting) -> PostOutcome | None:
         """Xledger takes a second voucher under the same reference, so an earlier try is looked for. None:
         the way is free."""
-        seen = await self._enquiries.of(posting.reference)
+        seen = await self._enquiries.of(posting)
         match seen:
             case NotSent() | Unavailable():
                 return seen

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from connectors.account_mapping import AccountMapping
-from connectors.contract import Posting, PostingLine, Rejected
+from connectors.contract import Attempted, Posting, PostingLine, Rejected
 from connectors.erp_text import one_line, text_with_day
 
 LONGEST_TEXT = 100
@@ -63,11 +63,11 @@ def voucher(posting: Posting, posting_date: date, books: Books) -> list[Node] | 
     return [node | {"text": _text(text, posting, posting_date)} for node, text in zip(nodes, texts, strict=True)]
 
 
-def registration_number(posting: Posting) -> str:
+def registration_number(posting: Attempted) -> str:
     """`trRegNumber`, 1 to 999,999,999: text on the way in, a whole number in the import.
 
     Each attempt has its own. Rows of a refused import stay there, and only this number tells whether a row without an
-    error belongs to a voucher that waits or to one that was refused for another row.
+    error belongs to a voucher that waits or to one that was refused for another row, and of which attempt that is.
     """
     seed = f"{posting.reference}#{posting.attempt}".encode()
     return str(int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") % 999_999_999 + 1)

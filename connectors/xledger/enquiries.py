@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from connectors.activity import is_heard_of
-from connectors.contract import Finding, ImportRefused, NotSent, Unavailable
+from connectors.contract import Attempted, Finding, ImportRefused, NotSent, Unavailable
 from connectors.erp_text import one_line
 from connectors.pacing import LONGEST_WAIT
 from connectors.xledger.api import XledgerApi
@@ -17,7 +17,7 @@ _REFERENCES_A_QUERY = 200
 
 Answer = Finding | NotSent | Unavailable
 Answers = Mapping[str, Finding] | NotSent | Unavailable
-Wanted = tuple[str, asyncio.Future[Answer]]
+Wanted = tuple[Attempted, asyncio.Future[Answer]]
 
 
 class Enquiries:
@@ -30,19 +30,19 @@ class Enquiries:
         self._wanted: list[Wanted] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def look_up(self, references: Sequence[str]) -> Answers:
+    async def look_up(self, attempts: Sequence[Attempted]) -> Answers:
         found: dict[str, Finding] = {}
-        for start in range(0, len(references), _REFERENCES_A_QUERY):
-            answers = await self._ask_about(references[start : start + _REFERENCES_A_QUERY])
+        for start in range(0, len(attempts), _REFERENCES_A_QUERY):
+            answers = await self._ask_about(attempts[start : start + _REFERENCES_A_QUERY])
             if isinstance(answers, NotSent | Unavailable):
                 return answers
             found |= answers
         return found
 
-    async def of(self, reference: str) -> Answer:
+    async def of(self, attempted: Attempted) -> Answer:
         """As `look_up` for one. What comes while a request is under way goes together with the next."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._wanted.append((reference, answer))
+        self._wanted.append((attempted, answer))
         if self._asking is None:
             self._asking = asyncio.create_task(self._go_on_asking())
         is_heard_of(within=LONGEST_WAIT)
@@ -59,7 +59,7 @@ class Enquiries:
         try:
             while self._wanted:
                 batch, self._wanted = self._wanted[:_REFERENCES_A_QUERY], self._wanted[_REFERENCES_A_QUERY:]
-                _give(batch, await self.look_up([reference for reference, _ in batch]))
+                _give(batch, await self.look_up([attempted for attempted, _ in batch]))
         except Exception as error:  # noqa: BLE001  # see above
             for _, answer in (*batch, *self._wanted):
                 if not answer.done():
@@ -69,21 +69,21 @@ class Enquiries:
             _give((*batch, *self._wanted), NotSent("The connector was closed."))
             self._wanted = []
 
-    async def _ask_about(self, references: Sequence[str]) -> Answers:
-        holdings = await self._holdings(references)
+    async def _ask_about(self, attempts: Sequence[Attempted]) -> Answers:
+        holdings = await self._holdings([one.reference for one in attempts])
         if not isinstance(holdings, Holdings):
             return holdings
-        if holdings.is_cut and len(references) > 1:
-            return await self._ask_in_halves(references)
-        found = findings(references, holdings)
+        if holdings.is_cut and len(attempts) > 1:
+            return await self._ask_in_halves(attempts)
+        found = findings(attempts, holdings)
         return {**found, **await self._closed(found, holdings)}
 
-    async def _ask_in_halves(self, references: Sequence[str]) -> Answers:
-        middle = len(references) // 2
-        first = await self._ask_about(references[:middle])
+    async def _ask_in_halves(self, attempts: Sequence[Attempted]) -> Answers:
+        middle = len(attempts) // 2
+        first = await self._ask_about(attempts[:middle])
         if isinstance(first, NotSent | Unavailable):
             return first
-        second = await self._ask_about(references[middle:])
+        second = await self._ask_about(attempts[middle:])
         return second if isinstance(second, NotSent | Unavailable) else {**first, **second}
 
     async def _holdings(self, references: Sequence[str]) -> Holdings | NotSent | Unavailable:
@@ -119,9 +119,9 @@ class Enquiries:
 
 
 def _give(batch: Sequence[Wanted], answers: Answers) -> None:
-    for reference, answer in batch:
+    for attempted, answer in batch:
         if not answer.done():
-            answer.set_result(answers if isinstance(answers, NotSent | Unavailable) else answers[reference])
+            answer.set_result(answers if isinstance(answers, NotSent | Unavailable) else answers[attempted.reference])
 
 
 def _in_closed_period(refused: Finding, sentence: str) -> Finding:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from connectors.contract import Absent, Document, Finding, Found, ImportRefused, Posting, Staged
+from connectors.contract import Absent, Attempted, Document, Finding, Found, ImportRefused, Posting, Staged
 from connectors.erp_text import one_line
 from connectors.xledger.answered import Row, day_of, edges_of, has_more, key_of, part_of, rows_of
+from connectors.xledger.documents import registration_number
 
 LONGEST_MESSAGE = 300
 
@@ -73,15 +74,19 @@ def messages_in(data: Mapping[str, object]) -> dict[int, list[str]]:
     return dict(told)
 
 
-def findings(references: Iterable[str], holdings: Holdings) -> dict[str, Finding]:
-    return {reference: _finding(reference, holdings) for reference in references}
+def findings(attempts: Iterable[Attempted], holdings: Holdings) -> dict[str, Finding]:
+    return {one.reference: _finding(one, holdings) for one in attempts}
 
 
 def refused_days(found: Mapping[str, Finding], holdings: Holdings) -> dict[str, date]:
     """On which day each refused voucher was to be booked."""
-    days = {row.reference: row.posted_on for row in holdings.imports}
-    refused = (reference for reference, finding in found.items() if isinstance(finding, ImportRefused))
-    return {reference: day for reference in refused if (day := days.get(reference)) is not None}
+    days = {str(row.erp_id): row.posted_on for row in holdings.imports}
+    refused = {
+        reference: finding.document.erp_id.split(",")[0]
+        for reference, finding in found.items()
+        if isinstance(finding, ImportRefused)
+    }
+    return {reference: day for reference, row in refused.items() if (day := days.get(row)) is not None}
 
 
 def conflict_of(document: Document, total: Decimal, currency: str, posting: Posting) -> str:
@@ -103,12 +108,12 @@ def added_ids(data: Mapping[str, object]) -> dict[str, list[str]]:
     return dict(added)
 
 
-def _finding(reference: str, holdings: Holdings) -> Finding:
-    payables = [row for row in holdings.payables if row.reference == reference]
+def _finding(asked: Attempted, holdings: Holdings) -> Finding:
+    payables = [row for row in holdings.payables if row.reference == asked.reference]
     if payables:
         return _found(payables)
-    rows = [row for row in holdings.imports if row.reference == reference]
-    return _import_finding(rows, holdings.messages) if rows else Absent()
+    rows = [row for row in holdings.imports if row.reference == asked.reference]
+    return _import_finding(rows, registration_number(asked), holdings.messages)
 
 
 def _found(rows: Sequence[PayableRow]) -> Found:
@@ -118,17 +123,24 @@ def _found(rows: Sequence[PayableRow]) -> Found:
     return Found(Document(number=numbers, erp_id=ids), -sum((row.amount for row in rows), Decimal(0)), rows[0].currency)
 
 
-def _import_finding(rows: Sequence[ImportRow], messages: Mapping[int, Sequence[str]]) -> Finding:
-    """A voucher is refused when one of its rows is. Every attempt is a voucher of its own; the last refused
-    one speaks."""
-    vouchers: defaultdict[str, list[str]] = defaultdict(list)
+def _import_finding(rows: Sequence[ImportRow], asked: str, messages: Mapping[int, Sequence[str]]) -> Finding:
+    """Every attempt is a voucher of its own, refused when one of its rows is. A refusal counts where it holds the
+    voucher that is asked about: that of an earlier attempt stays for good, and this one may be in and not seen yet."""
+    told: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
-        vouchers[row.registration] += messages.get(row.erp_id, ())
-    document = Document(number=rows[0].reference, erp_id=",".join(str(row.erp_id) for row in rows))
-    if not all(vouchers.values()):
-        return Staged(document)
-    told = " ".join(dict.fromkeys(list(vouchers.values())[-1]))
-    return ImportRefused(document, "import_refused", one_line(told, LONGEST_MESSAGE))
+        told[row.registration] += messages.get(row.erp_id, ())
+    waiting = [row for row in rows if not told[row.registration]]
+    if waiting:
+        return Staged(_staged(waiting))
+    refused = [row for row in rows if row.registration == asked]
+    if not refused:
+        return Absent()
+    message = one_line(" ".join(dict.fromkeys(told[asked])), LONGEST_MESSAGE)
+    return ImportRefused(_staged(refused), "import_refused", message)
+
+
+def _staged(rows: Sequence[ImportRow]) -> Document:
+    return Document(number=rows[0].reference, erp_id=",".join(str(row.erp_id) for row in rows))
 
 
 def _payable(node: Row) -> PayableRow | None:

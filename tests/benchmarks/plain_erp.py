@@ -12,6 +12,7 @@ from typing import Final
 from connectors.account_mapping import AccountMapping
 from connectors.contract import (
     AccountingConnector,
+    Attempted,
     ConnectorFactory,
     ConnectorKind,
     Document,
@@ -63,7 +64,7 @@ class PlainConnector:
             return NotSent(answer.evidence)
         return Unknown(answer.evidence)
 
-    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
+    async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:
         raise NotImplementedError("Nothing is to be looked up where every request is answered.")
 
     async def test(self) -> Sequence[Problem] | NotSent | Unavailable:

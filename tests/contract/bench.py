@@ -102,7 +102,7 @@ class Bench(ABC):
         return sample_posting(f"R-2026-{next(_NUMBERS):06}", **changes)
 
     async def find(self, connector: AccountingConnector, posting: Posting) -> Finding:
-        found = await connector.look_up([posting.reference])
+        found = await connector.look_up([posting])
         assert not isinstance(found, NotSent | Unavailable)
         return found[posting.reference]
 
@@ -172,6 +172,12 @@ class SandboxBench(Bench):
         """Waits until a request has met the one fault rule: it is applied, where the rule lets it, and not answered."""
         async with asyncio.timeout(PATIENCE):
             while await self.sandbox.struck() != [1]:  # noqa: ASYNC110  # another program's state, which no event tells
+                await asyncio.sleep(0.01)
+
+    async def until_found(self, connector: AccountingConnector, posting: Posting, kind: type[Finding]) -> None:
+        """Waits until look-ups see it so: what was lately applied they may see only a while later."""
+        async with asyncio.timeout(PATIENCE):
+            while not isinstance(await self.find(connector, posting), kind):  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.01)
 
     async def refuse(self, reference: str, status: int, message: str) -> None:  # noqa: ARG002  # all is refused

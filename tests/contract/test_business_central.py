@@ -343,7 +343,7 @@ async def test_a_wrong_secret_names_the_app_whose_secret_is_to_be_renewed(
     wrong = {"client_id": client_id, "client_secret": "pasted-secret"}
     before = (await bench.sandbox.requests()).get("token", 0)
     connector = bench.connect(credentials=wrong)
-    outcomes = await asyncio.gather(*(connector.look_up(["R-1"]) for _ in range(5)))
+    outcomes = await asyncio.gather(*(connector.look_up([bench.posting()]) for _ in range(5)))
     assert (await bench.sandbox.requests())["token"] == before + 1
     for outcome in outcomes:
         assert isinstance(outcome, Unavailable)
@@ -382,13 +382,13 @@ async def test_a_company_that_is_gone_is_unavailable(business_central: SandboxBe
 async def test_one_sign_in_serves_many_requests_at_once(business_central: SandboxBench) -> None:
     bench, connector = business_central, business_central.connect()
     before = (await bench.sandbox.requests())["token"]
-    await asyncio.gather(*(connector.look_up(["R-1"]) for _ in range(10)))
+    await asyncio.gather(*(connector.look_up([bench.posting()]) for _ in range(10)))
     assert (await bench.sandbox.requests())["token"] == before + 1
 
 
 async def test_a_withdrawn_token_is_renewed_once(business_central: SandboxBench) -> None:
     bench, connector = business_central, business_central.connect()
-    await connector.look_up(["R-1"])
+    await connector.look_up([bench.posting()])
     await bench.sandbox.change_settings(withdraw_tokens=True)
     await bench.sandbox.change_settings(withdraw_tokens=False)
     before = (await bench.sandbox.requests())["token"]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.contract import Accepted, ImportRefused, NotSent, PostingLine, Rejected, Staged
+from connectors.contract import Accepted, Found, ImportRefused, NotSent, Posted, PostingLine, Rejected, Staged
 from deploy.local.sandboxes.faults import Action, FaultRule
 from tests.contract.bench import Permit, SandboxBench
 from tests.contract.test_every_connector import INJECTIONS
@@ -48,6 +48,25 @@ async def test_a_refused_voucher_does_not_hide_the_mended_one(xledger: SandboxBe
     mended = replace(posting, lines=(lines[0], replace(lines[1], account="7150")), attempt=2)
     assert isinstance(await connector.post(mended, Permit()), Accepted)
     assert isinstance(await xledger.find(connector, mended), Staged)
+    assert len(await xledger.documents(mended)) == 1
+
+
+@pytest.mark.promise("P2")
+async def test_what_was_refused_earlier_is_not_taken_for_the_mended_try_that_look_ups_do_not_see_yet(
+    xledger: SandboxBench,
+) -> None:
+    wrong = xledger.posting(lines=(PostingLine("9999", Decimal("1250.50"), "Train"),))
+    connector = xledger.connect()
+    await connector.post(wrong, Permit())
+    await xledger.settle()
+    await xledger.sandbox.set_faults(FaultRule(action=Action.LAG, seconds=2, reference=wrong.reference))
+    await xledger.until_found(connector, wrong, ImportRefused)
+    mended = replace(wrong, lines=(PostingLine("7140", Decimal("1250.50"), "Train"),), attempt=2)
+    assert isinstance(await connector.post(mended, Permit()), Accepted)
+    assert not isinstance(await xledger.find(connector, mended), ImportRefused)
+    assert len(await xledger.documents(mended)) == 1
+    await xledger.until_found(connector, mended, Found)
+    assert isinstance(await connector.post(replace(mended, attempt=3), Permit()), Posted)
     assert len(await xledger.documents(mended)) == 1
 
 

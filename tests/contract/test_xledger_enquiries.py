@@ -34,13 +34,13 @@ async def test_a_look_up_of_many_is_two_requests(xledger: SandboxBench) -> None:
     postings = [xledger.posting() for _ in range(100)]
     await asyncio.gather(*(connector.post(posting, Permit()) for posting in postings))
     before, _ = await xledger.sandbox.requests_at_the_door()
-    staged = await connector.look_up([posting.reference for posting in postings])
+    staged = await connector.look_up(postings)
     after, _ = await xledger.sandbox.requests_at_the_door()
     assert not isinstance(staged, NotSent | Unavailable)
     assert all(isinstance(finding, Staged) for finding in staged.values())
     assert after - before == 2
     await xledger.settle()
-    found = await connector.look_up([posting.reference for posting in postings])
+    found = await connector.look_up(postings)
     assert not isinstance(found, NotSent | Unavailable)
     assert all(isinstance(finding, Found) for finding in found.values())
     assert (await xledger.sandbox.requests_at_the_door())[0] - after == 1, "what is booked has no errors to ask for"
@@ -56,7 +56,7 @@ async def test_where_the_imports_errors_cannot_be_asked_for_what_was_booked_is_c
     await connector.post(waiting, Permit())
     rule = FaultRule(action=Action.REFUSE_BEFORE, status=200, code="FIELDS_ON_CORRECT_TYPE", kind="glImportItemErrors")
     await xledger.sandbox.set_faults(rule)
-    found = await connector.look_up([booked.reference, waiting.reference])
+    found = await connector.look_up([booked, waiting])
     assert not isinstance(found, NotSent | Unavailable)
     assert [type(finding) for finding in found.values()] == [Found, Staged]
 
@@ -68,7 +68,7 @@ async def test_a_limit_in_the_middle_of_a_look_up_is_waited_for(xledger: Sandbox
     await xledger.sandbox.set_faults(
         FaultRule(action=Action.REFUSE_BEFORE, status=200, code=code, kind="glImportItemErrors")
     )
-    outcome = await connector.look_up([waiting.reference])
+    outcome = await connector.look_up([waiting])
     assert isinstance(outcome, NotSent)
     assert outcome.retry_after is not None
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from connectors.contract import (
     Absent,
     Accepted,
+    Attempted,
     Document,
     Finding,
     Found,
@@ -36,6 +37,7 @@ class Entry:
     """What a request became. `is_visible`: look-ups see it by now; the ERP itself does at once."""
 
     document: Document
+    attempt: int
     total: Decimal
     vendor: str
     status: Status
@@ -87,7 +89,9 @@ class Books:
         self._number += 1
         document = Document(number=f"{self.prefix}-{self._number}", erp_id=f"{self._number}")
         was_staged = status is Status.STAGED
-        request.entry = Entry(document, posting.total, posting.claimant, status, is_visible, was_staged)
+        request.entry = Entry(
+            document, posting.attempt, posting.total, posting.claimant, status, is_visible, was_staged
+        )
         self.entries.setdefault(posting.reference, []).append(request.entry)
 
     def finals(self, reference: str) -> list[Entry]:
@@ -106,9 +110,10 @@ class Books:
         for entry in self.entries.get(reference, ()):
             entry.is_visible = True
 
-    def finding(self, reference: str) -> Finding:
-        """What a look-up sees."""
-        seen = {one.status: one for one in self.entries.get(reference, ()) if one.is_visible}
+    def finding(self, asked: Attempted) -> Finding:
+        """What a look-up sees. Of what the import refused, only the attempt's own counts."""
+        entries = [one for one in self.entries.get(asked.reference, ()) if one.is_visible]
+        seen = {one.status: one for one in entries if one.status is not Status.REFUSED or one.attempt == asked.attempt}
         if final := seen.get(Status.FINAL):
             return Found(final.document, final.total, "NOK")
         if staged := seen.get(Status.STAGED):
@@ -119,7 +124,7 @@ class Books:
 
     def settled_earlier(self, posting: Posting) -> PostOutcome | None:
         """What an adapter learns before it sends an attempt above the first; None: the way is free."""
-        return _outcome(self.finding(posting.reference), posting)
+        return _outcome(self.finding(posting), posting)
 
     def answer(self, request: Request) -> PostOutcome | None:
         """What the ERP answers to a request that it has carried out. None: it has nothing to show for it."""

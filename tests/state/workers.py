@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from connectors.contract import Finding, Limits, NotSent, Permit, Posting, PostOutcome, Problem, Unavailable
+from connectors.contract import Attempted, Finding, Limits, NotSent, Permit, Posting, PostOutcome, Problem, Unavailable
 from tests.state.books import Books, Request
 from tests.state.model import House, Item
 from tests.state.quiet_time import HOUR, LEASE
@@ -61,8 +61,8 @@ class Desk:
     def limits(self) -> Limits:
         return Limits(MOST_AT_ONCE, HOUR, refuses_duplicates=self.books.refuses_duplicates)
 
-    async def look_up(self, references: Sequence[str]) -> Mapping[str, Finding] | NotSent | Unavailable:
-        self.findings = {one: self.books.finding(one) for one in references}
+    async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:
+        self.findings = {one.reference: self.books.finding(one) for one in attempts}
         self.has_looked.set()
         await self.goes_on.wait()
         return self.findings

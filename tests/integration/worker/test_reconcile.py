@@ -293,6 +293,32 @@ async def test_an_import_that_takes_longer_than_its_limit_becomes_visible_and_is
 
 
 @pytest.mark.promise("P2")
+async def test_what_the_import_refused_earlier_does_not_reject_the_mended_try_that_look_ups_do_not_see_yet(
+    scene: Scene,
+) -> None:
+    """Its rows stay in the import for good. Rejected once more, a person would retry what is booked already."""
+    (name,) = fresh(1)
+    erp = scene.erps["xledger"]
+    await scene.organization("hlf", check_after_seconds=0, mapping={**SAMPLE_MAPPING, "counter_account": "9999"})
+    async with scene.worker():
+        await stored(scene, name)
+        await scene.switch(True)
+        await scene.all_in("rejected", name)
+        await scene.until(lambda: scene.value("select claimed_at < clock_timestamp() - interval '3 s' from item"))
+        await erp.set_faults(FaultRule(action=Action.LAG, seconds=3, reference=reference_of("hlf", name)))
+        await scene.configure("hlf", check_after_seconds=0)
+        await scene.retry(name)
+        await scene.all_synced(name)
+    assert await scene.history(name) == [
+        (1, "settled", "accepted"),
+        (1, "confirmed", "rejected"),
+        (2, "settled", "accepted"),
+        (2, "confirmed", "found"),
+    ]
+    assert len(await scene.documents("hlf", name)) == 1
+
+
+@pytest.mark.promise("P2")
 async def test_what_vanished_from_the_import_waits_for_a_person_and_is_not_sent_again(scene: Scene) -> None:
     (name,) = fresh(1)
     erp = scene.erps["xledger"]

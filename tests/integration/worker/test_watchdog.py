@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from connectors.account_mapping import AccountMapping
 from connectors.contract import (
     AccountingConnector,
+    Attempted,
     ConnectorKind,
     Environment,
     Finding,
@@ -205,7 +206,7 @@ class HangingConnector:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def look_up(self, _references: Sequence[str]) -> Mapping[str, Finding]:
+    async def look_up(self, _attempts: Sequence[Attempted]) -> Mapping[str, Finding]:
         return {}
 
     async def test(self) -> Sequence[Problem]:

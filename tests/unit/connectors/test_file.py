@@ -129,7 +129,7 @@ async def test_a_document_that_a_crash_left_without_its_row_gets_it_from_a_look_
         with pytest.raises(CrashError):
             await connector.post(what, Leave())
     assert len(documents(tmp_path)) == 1
-    found = await connect(tmp_path).look_up([what.reference])
+    found = await connect(tmp_path).look_up([what])
     assert found == {what.reference: Found(Document(what.reference, f"{what.reference}.json"), what.total, "NOK")}
     assert [row["reference"] for row in rows(tmp_path)] == [what.reference]
 
@@ -197,7 +197,7 @@ async def test_a_reference_with_a_colon_is_a_name_on_every_system(tmp_path: Path
 
 
 async def found_in(folder: Path, reference: str) -> object:
-    found = await connect(folder).look_up([reference])
+    found = await connect(folder).look_up([posting(reference=reference)])
     assert not isinstance(found, NotSent | Unavailable)
     return found[reference]
 
@@ -223,7 +223,7 @@ async def test_what_stands_there_and_is_not_ours_is_not_overwritten(tmp_path: Pa
     foreign = tmp_path / "documents" / f"{what.reference}.json"
     foreign.write_text("not ours")
     assert isinstance(await post(tmp_path, what), Unknown)
-    assert isinstance(await connect(tmp_path).look_up([what.reference]), NotSent)
+    assert isinstance(await connect(tmp_path).look_up([what]), NotSent)
     assert foreign.read_text() == "not ours"
 
 

@@ -15,6 +15,7 @@ from connectors.contract import (
     Found,
     ImportRefused,
     NotSent,
+    Posting,
     PostingLine,
     Rejected,
     Staged,
@@ -199,25 +200,50 @@ def payable(amount: str, number: str = "20260001") -> PayableRow:
 
 
 def test_a_transaction_is_found_with_what_is_owed() -> None:
-    found = findings(["R-1"], Holdings([payable("-10.00")], [], is_cut=False))
+    found = findings([asked()], Holdings([payable("-10.00")], [], is_cut=False))
     assert found == {"R-1": Found(Document("20260001", "1"), Decimal("10.00"), "NOK")}
 
 
 def test_two_transactions_under_one_reference_do_not_look_like_one() -> None:
-    found = findings(["R-1"], Holdings([payable("-10.00"), payable("-10.00", "20260002")], [], is_cut=False))["R-1"]
+    found = findings([asked()], Holdings([payable("-10.00"), payable("-10.00", "20260002")], [], is_cut=False))["R-1"]
     assert isinstance(found, Found)
     assert (found.document.number, found.total) == ("20260001, 20260002", Decimal("20.00"))
 
 
+def asked(reference: str = "R-1", attempt: int = 1) -> Posting:
+    return posting(reference=reference, attempt=attempt)
+
+
+def staged(attempt: int, *rows: int) -> list[ImportRow]:
+    return [ImportRow(row, "R-1", registration_number(asked(attempt=attempt))) for row in rows]
+
+
+REFUSED = {2: ["Account 9999 does not exist."], 4: ["Supplier 10023 is blocked."]}
+
+
 def test_a_voucher_is_refused_when_one_of_its_rows_is() -> None:
-    rows = [ImportRow(1, "R-1", "7"), ImportRow(2, "R-1", "7")]
-    refused_row = Holdings([], rows, is_cut=False, messages={2: ["Account 9999 does not exist."]})
-    assert findings(["R-1", "R-2"], refused_row) == {
+    refused_row = Holdings([], staged(1, 1, 2), is_cut=False, messages=REFUSED)
+    assert findings([asked(), asked("R-2")], refused_row) == {
         "R-1": ImportRefused(Document("R-1", "1,2"), "import_refused", "Account 9999 does not exist."),
         "R-2": Absent(),
     }
-    waits_too = Holdings([], [*rows, ImportRow(3, "R-1", "8")], is_cut=False, messages=refused_row.messages)
-    assert findings(["R-1"], waits_too) == {"R-1": Staged(Document("R-1", "1,2,3"))}
+
+
+def test_a_voucher_that_waits_is_not_hidden_by_one_that_was_refused() -> None:
+    both = Holdings([], [*staged(1, 1, 2), *staged(2, 3)], is_cut=False, messages=REFUSED)
+    assert findings([asked(attempt=2)], both) == {"R-1": Staged(Document("R-1", "3"))}
+
+
+def test_what_was_refused_of_an_earlier_attempt_is_as_good_as_absent() -> None:
+    """This attempt's voucher may be in and not seen yet: a retry of what would be rejected were a second voucher."""
+    leftover = Holdings([], staged(1, 1, 2), is_cut=False, messages=REFUSED)
+    assert findings([asked(attempt=2)], leftover) == {"R-1": Absent()}
+
+
+def test_of_two_refusals_that_of_the_attempt_is_told() -> None:
+    both = Holdings([], [*staged(2, 3, 4), *staged(1, 1, 2)], is_cut=False, messages=REFUSED)
+    refusal = ImportRefused(Document("R-1", "3,4"), "import_refused", "Supplier 10023 is blocked.")
+    assert findings([asked(attempt=2)], both) == {"R-1": refusal}
 
 
 def test_an_answer_of_another_form_is_not_an_absence() -> None:

@@ -101,14 +101,15 @@ def test_a_closed_period_is_named_with_what_to_do() -> None:
 
 
 def test_only_refused_vouchers_are_asked_about_the_day_they_were_to_be_booked_on() -> None:
-    document, day = Document("R-1", "1"), date(2025, 6, 15)
+    day = date(2025, 6, 15)
     rows = [ImportRow(1, "R-1", "7", day), ImportRow(2, "R-2", "8", day), ImportRow(3, "R-3", "9", None)]
+    earlier = ImportRow(4, "R-1", "6", date(2025, 5, 15))
     found: dict[str, Finding] = {
-        "R-1": ImportRefused(document, "import_refused", "No."),
-        "R-2": Staged(document),
-        "R-3": ImportRefused(document, "import_refused", "No."),
+        "R-1": ImportRefused(Document("R-1", "1"), "import_refused", "No."),
+        "R-2": Staged(Document("R-2", "2")),
+        "R-3": ImportRefused(Document("R-3", "3"), "import_refused", "No."),
     }
-    assert refused_days(found, Holdings([], rows, is_cut=False)) == {"R-1": day}
+    assert refused_days(found, Holdings([], [*rows, earlier], is_cut=False)) == {"R-1": day}
 
 
 @pytest.mark.parametrize("key", [40_000_001, "40000001"])
