@@ -90,9 +90,7 @@ class Courier:
         parcel = Parcel(posting, nodes, permit, asyncio.get_running_loop().create_future())
         self._waiting.append(parcel)
         if len(self._rounds) < self._most_requests:
-            a_round = asyncio.create_task(self._go_round())
-            self._rounds.add(a_round)
-            a_round.add_done_callback(self._rounds.discard)
+            self._rounds.add(asyncio.create_task(self._go_round()))
         is_heard_of(within=LONGEST_WAIT)
         return await parcel.outcome
 
@@ -100,6 +98,7 @@ class Courier:
         for a_round in self._rounds:
             a_round.cancel()
         await asyncio.gather(*self._rounds, return_exceptions=True)
+        self._rounds.clear()
         self._waiting.clear()
 
     async def _go_round(self) -> None:
@@ -114,6 +113,9 @@ class Courier:
         except Exception as error:  # noqa: BLE001  # see above
             for parcel in (*parcels, *self._waiting):
                 parcel.fail(error)
+        finally:
+            # Nothing is awaited since nothing was found waiting: what comes from here on starts a round of its own.
+            self._rounds -= {asyncio.current_task()}
 
     async def _deliver(self, parcels: Sequence[Parcel]) -> None:
         reply = await self._send(inputs_of(parcels), SharedPermit(parcels))

@@ -100,6 +100,19 @@ async def test_what_comes_while_a_request_is_under_way_leaves_with_the_next() ->
     assert xledger.requests == [1, 7]
 
 
+async def test_what_comes_in_the_turn_of_the_loop_in_which_a_round_ends_is_carried_too() -> None:
+    xledger = Xledger()
+    by = courier(xledger)
+    xledger.answers.clear()
+    first = asyncio.create_task(send_all(by, [posting("R-0")]))
+    await xledger.came.wait()
+    xledger.answers.set()  # the round goes on in the next turn, and ends in it
+    second = asyncio.create_task(by.add(posting("R-1"), nodes(posting("R-1")), Leave()))
+    async with asyncio.timeout(5):
+        await asyncio.gather(first, second)
+    assert xledger.requests == [1, 1]
+
+
 async def test_no_mutation_has_more_than_500_rows_and_no_voucher_is_spread_over_two() -> None:
     xledger = Xledger()
     await send_all(courier(xledger), [posting(f"R-{number}") for number in range(200)])
