@@ -71,11 +71,11 @@ def refused_mutation(
     general = _general(reply.refusals, now)
     if general is not None:
         return general
-    first = reply.refusals[0]
-    if any(refusal.code in _REFUSES_THE_ITEM for refusal in reply.refusals):
-        told = message_for_people(first.message, posting) or "Xledger gave no reason."
-        return Rejected(error_code(first.code, "refused"), told)
-    return Unknown(f"Xledger answered with the error {error_code(first.code, 'without a code')}.")
+    of_the_item = next((refusal for refusal in reply.refusals if refusal.code in _REFUSES_THE_ITEM), None)
+    if of_the_item is not None:
+        told = message_for_people(of_the_item.message, posting) or "Xledger gave no reason."
+        return Rejected(error_code(of_the_item.code, "refused"), told)
+    return Unknown(f"Xledger answered with the error {error_code(reply.refusals[0].code, 'without a code')}.")
 
 
 def refused_query(reply: Reply, now: datetime) -> NotSent | Unavailable | None:
@@ -123,14 +123,17 @@ def _general(refusals: Sequence[Refusal], now: datetime) -> NotSent | Unavailabl
             return NotSent("Xledger's limit of requests was reached.", _PAUSES[refusal.code])
         if refusal.code == _QUOTA:
             return NotSent("Xledger's quota of credits is used up.", _until(refusal.reset_at, now))
-        if refusal.code in _REFUSES_THE_TOKEN or _is_about_the_token(refusal.message):
+        if refusal.code in _REFUSES_THE_TOKEN or _is_about_the_token(refusal):
             return Unavailable(_RENEW)
     return None
 
 
-def _is_about_the_token(message: str) -> bool:
-    # "Bad format for API Token. Expected header: …" was seen without a code of its own.
-    return any(words in message.lower() for words in _TOKEN_WORDS)
+def _is_about_the_token(refusal: Refusal) -> bool:
+    """ "Bad format for API Token. Expected header: …" was seen without a code of its own. What is said of an item may
+    quote its text, and that may hold any words."""
+    if refusal.code in _REFUSES_THE_ITEM:
+        return False
+    return any(words in refusal.message.lower() for words in _TOKEN_WORDS)
 
 
 def _until(reset_at: str, now: datetime) -> timedelta | None:

@@ -25,7 +25,7 @@ Take = Callable[[Posting, Sequence[str]], Accepted]
 
 @dataclass(slots=True)
 class Parcel:
-    """One voucher on its way. `alone`: it was in a mutation that was refused, and nobody knows because of which."""
+    """One voucher on its way. `alone`: it was in a mutation that failed, and nobody knows because of which."""
 
     posting: Posting
     nodes: Sequence[Node]
@@ -84,10 +84,12 @@ class Courier:
         self._most_vouchers = most_vouchers
         self._waiting: deque[Parcel] = deque()
         self._rounds: set[asyncio.Task[None]] = set()
+        self._apart: set[str] = set()
 
     async def add(self, posting: Posting, nodes: Sequence[Node], permit: Permit) -> PostOutcome:
         """Cancelled before it leaves, it never leaves."""
-        parcel = Parcel(posting, nodes, permit, asyncio.get_running_loop().create_future())
+        outcome: asyncio.Future[PostOutcome] = asyncio.get_running_loop().create_future()
+        parcel = Parcel(posting, nodes, permit, outcome, alone=posting.reference in self._apart)
         self._waiting.append(parcel)
         if len(self._rounds) < self._most_requests:
             self._rounds.add(asyncio.create_task(self._go_round()))
@@ -124,7 +126,17 @@ class Courier:
             self._try_each_alone(parcels)
             return
         for parcel, outcome in zip(parcels, outcomes, strict=True):
+            self._keep_apart(parcel, outcome, is_shared=len(parcels) > 1)
             parcel.settle(outcome)
+
+    def _keep_apart(self, parcel: Parcel, outcome: PostOutcome, *, is_shared: bool) -> None:
+        """That a mutation failed without a word on which voucher is at fault does not say that none of it is in, so
+        nothing goes again now. When it does, one that is at fault must not take the others along once more."""
+        reference = parcel.posting.reference
+        if isinstance(outcome, Unknown) and is_shared:
+            self._apart.add(reference)
+        elif isinstance(outcome, Accepted | Rejected):
+            self._apart.discard(reference)
 
     def _try_each_alone(self, parcels: Sequence[Parcel]) -> None:
         """A mutation is taken whole or refused whole, so none of these is in; one is at fault."""

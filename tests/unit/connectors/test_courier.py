@@ -46,6 +46,7 @@ class Xledger:
         self.answers = asyncio.Event()
         self.answers.set()
         self.spoilt: Reply | NotSent | Unavailable | Uncertain | None = None
+        self.code = "INVALID_VALUE"
 
     async def send(self, inputs: Inputs, permit: Permit) -> Reply | NotSent | Unavailable | Uncertain:
         if not permit.is_valid():
@@ -56,7 +57,7 @@ class Xledger:
         if self.spoilt is not None:
             return self.spoilt
         if any(WRONG in str(each["node"]) for each in inputs):
-            return Reply({}, [Refusal("INVALID_VALUE", "The account is unknown.", "")])
+            return Reply({}, [Refusal(self.code, "The account is unknown.", "")])
         edges = [{"clientId": each["clientId"], "node": {"dbId": place}} for place, each in enumerate(inputs)]
         return Reply({"addGLImportItems": {"edges": edges}}, [])
 
@@ -132,6 +133,20 @@ async def test_one_that_is_refused_costs_the_others_nothing_but_a_request_of_the
     outcomes = await send_all(courier(xledger), [posting("R-0"), posting(WRONG), posting("R-2")])
     assert [type(outcome) for outcome in outcomes] == [Accepted, Rejected, Accepted]
     assert xledger.requests == [3, 1, 1, 1]
+
+
+async def test_what_shared_a_mutation_of_which_nobody_knows_travels_alone_from_then_on() -> None:
+    """One of them may be the reason, and would keep the others out of the books for ever."""
+    xledger = Xledger()
+    xledger.code = "SUBLEDGER_LOCKED"
+    by, names = courier(xledger), ["R-0", WRONG, "R-2"]
+    first = await send_all(by, [posting(name) for name in names])
+    assert {type(outcome) for outcome in first} == {Unknown}
+    second = await send_all(by, [posting(name, attempt=2) for name in names])
+    assert [type(outcome) for outcome in second] == [Accepted, Unknown, Accepted]
+    third = await send_all(by, [posting(WRONG, attempt=3), posting("R-3"), posting("R-4")])
+    assert [type(outcome) for outcome in third] == [Unknown, Accepted, Accepted]
+    assert xledger.requests == [3, 1, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(

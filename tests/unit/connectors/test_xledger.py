@@ -126,6 +126,9 @@ def test_errors_inside_http_200_have_their_outcomes() -> None:
     )
     assert refused("INVALID_VALUE", "Wrong: Peer meeting, Lillehammer") == Rejected("INVALID_VALUE", "Wrong: …")
     assert isinstance(refused("UNAUTHENTICATED"), Unavailable)
+    assert refused("INVALID_VALUE", "Wrong: authentication key") == Rejected(
+        "INVALID_VALUE", "Wrong: authentication key"
+    )
     assert isinstance(refused("UNHANDLED_ERROR", "Bad format for API Token. Expected …"), Unavailable)
     assert isinstance(refused("SOMETHING_NEW"), Unknown)
 
