@@ -29,7 +29,7 @@ class AllowedHosts:
             return "must not hold a user name or password"
         if not self._is_listed(host, port):
             return f"leads to {host}:{port}, which is not among the allowed hosts"
-        if parts.scheme == "http" and not (_is_loopback(host) and self._is_extra(host, port)):
+        if parts.scheme == "http" and not (is_loopback(host) and self._is_extra(host, port)):
             return "must use https"
         return None
 
@@ -64,7 +64,8 @@ def _normalised(entries: frozenset[str]) -> frozenset[str]:
     return frozenset(entry.strip().lower().replace("[", "").replace("]", "") for entry in entries)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine."""
     if host == "localhost":
         return True
     try:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints
 
 from connectors.configuration import Address, ConnectorSettings, allowed_hosts, check_addresses, validated
-from connectors.contract import Environment
-from connectors.hosts import AllowedHosts
+from connectors.contract import ConfigurationError, Environment
+from connectors.hosts import AllowedHosts, is_loopback
 
 OWN_HOSTS = ("www.xledger.net", "demo.xledger.net")
+SHORTEST_QUARANTINE = 900
+"""Seconds. Nothing else keeps a request that is applied late and the next try from both being booked."""
 
 SourceCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -40,4 +43,12 @@ def read_settings(settings: Mapping[str, object], environment: Environment) -> t
     read = validated(XledgerSettings, settings)
     hosts = allowed_hosts(OWN_HOSTS, environment)
     check_addresses(hosts, {"base_url": read.base_url})
+    _check_quarantine(read)
     return read, hosts
+
+
+def _check_quarantine(read: XledgerSettings) -> None:
+    """A sandbox on this machine may forget sooner. Raises `ConfigurationError`."""
+    if read.quarantine_seconds < SHORTEST_QUARANTINE and not is_loopback(urlsplit(read.base_url).hostname or ""):
+        told = f"quarantine_seconds must be at least {SHORTEST_QUARANTINE}: Xledger takes a voucher a second time."
+        raise ConfigurationError([told])

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from connectors.contract import (
     Absent,
+    ConfigurationError,
     Document,
+    Environment,
     Found,
     ImportRefused,
     NotSent,
@@ -25,6 +27,7 @@ from connectors.contract import (
 from connectors.http import Answer, NotDelivered, Uncertain
 from connectors.xledger.answers import Reply, read_reply, refused_mutation, refused_query
 from connectors.xledger.documents import Books, dimension_slots, registration_number, voucher
+from connectors.xledger.settings import read_settings
 from connectors.xledger.vouchers import Holdings, ImportRow, PayableRow, findings, holdings_in
 from tests.unit.connectors.samples import NOW, mapping, posting
 
@@ -252,3 +255,18 @@ def test_of_two_refusals_that_of_the_attempt_is_told() -> None:
 def test_an_answer_of_another_form_is_not_an_absence() -> None:
     assert holdings_in({}) is None
     assert holdings_in({"apTransactions": {"edges": [{"node": {}}]}, "glImportItems": {"edges": []}}) is None
+
+
+@pytest.mark.parametrize("base_url", ["https://www.xledger.net/graphql", "https://erp.example:8443/graphql"])
+@pytest.mark.parametrize("seconds", [0, 1, 899])
+def test_a_quarantine_that_cannot_keep_a_second_voucher_away_is_refused(base_url: str, seconds: int) -> None:
+    listed = Environment(frozenset({"erp.example:8443"}))
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings({"base_url": base_url, "quarantine_seconds": seconds}, listed)
+    assert raised.value.problems == ("quarantine_seconds must be at least 900: Xledger takes a voucher a second time.",)
+
+
+def test_a_sandbox_on_this_machine_may_have_a_shorter_quarantine() -> None:
+    listed = Environment(frozenset({"127.0.0.1:9001"}))
+    read, _ = read_settings({"base_url": "http://127.0.0.1:9001/graphql", "quarantine_seconds": 0}, listed)
+    assert read.quarantine_seconds == 0
