@@ -16,7 +16,7 @@ class _Factory:
     kind = ConnectorKind("xledger")
     title = "Xledger"
     secret_fields = frozenset({"token"})
-    ledger_fields: frozenset[str] = frozenset()  # the token alone decides which company it is
+    ledger_fields = frozenset({"base_url"})  # within it, the token alone decides which company it is
 
     def __init__(self) -> None:
         self._paces = SharedPaces(_pace)

@@ -292,6 +292,19 @@ async def test_another_ledger_is_refused_while_something_may_be_in_the_one_befor
     await configure(pool, kind="business_central", file=elsewhere)
 
 
+async def test_another_xledger_is_refused_while_something_may_be_in_the_one_before(pool: Pool) -> None:
+    await set_up(pool)
+    await take_in(pool, approval("R-1"))
+    await bring_to(pool, "unknown", "R-1")
+    elsewhere = xledger_file(base_url="https://demo.xledger.net/graphql")
+    with pytest.raises(ConfigurationError, match="Once they are resolved, base_url can change"):
+        await configure(pool, file=elsewhere)
+    await configure(pool)
+    async with acquire(pool) as connection:
+        await connection.execute("update item set state = 'handled_elsewhere', reason = 'Voucher 7'")
+    await configure(pool, file=elsewhere)
+
+
 NEW_TOKEN = "n3w-token-that-nobody-may-read"
 STRANGER = Actor("user-9", Role.ORGANIZATION_ADMIN, frozenset({"other"}))
 
