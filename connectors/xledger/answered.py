@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 
 Row = Mapping[object, object]
 
@@ -37,6 +38,13 @@ def key_of(value: object) -> int | None:
 def part_of(row: object, name: str) -> object:
     """A field of a nested object; None where there is no object."""
     return row.get(name) if isinstance(row, Mapping) else None
+
+
+def decimal_of(value: object) -> Decimal | None:
+    try:
+        return Decimal(str(value)) if isinstance(value, str | int | Decimal) else None
+    except InvalidOperation:
+        return None
 
 
 def day_of(text: object) -> date | None:

@@ -54,7 +54,7 @@ class XledgerConnector:
         self._calendar = Calendar(self._api)
         moves = mapping.posting_date == "first_open_date"
         self._enquiries = Enquiries(self._api, self._calendar, moves=moves)
-        self._readiness = Readiness(self._api, self._calendar, mapping)
+        self._readiness = Readiness(self._api, self._calendar, mapping, settings.company_currency)
         self._courier = Courier(
             pace,
             self._api.add_vouchers,

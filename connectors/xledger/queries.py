@@ -46,6 +46,12 @@ query ReadNames($accounts: [String!]!, $suppliers: [String!]!) {
 }
 """
 
+READ_BOOKED: Final = """
+query ReadBooked {
+  journalEntries(first: 500) { edges { node { amount invoiceAmount currency { code } } } }
+}
+"""
+
 READ_KINDS: Final = """
 query ReadKinds {
   objectKinds(first: 10000) { edges { node { dbId name } } }

@@ -11,11 +11,11 @@ from datetime import date
 from connectors.account_mapping import AccountMapping
 from connectors.contract import NotSent, Problem, Unavailable
 from connectors.mapped_names import mapped_accounts, mapped_claimants, mapped_tax_codes
-from connectors.xledger.answered import codes_of, key_of, rows_of
+from connectors.xledger.answered import Row, codes_of, decimal_of, key_of, part_of, rows_of
 from connectors.xledger.api import XledgerApi
 from connectors.xledger.documents import dimension_slots
 from connectors.xledger.periods import Calendar, OpenPeriods
-from connectors.xledger.queries import READ_KINDS, READ_NAMES, READ_VALUES
+from connectors.xledger.queries import READ_BOOKED, READ_KINDS, READ_NAMES, READ_VALUES
 
 _CODES_A_QUERY = 1000
 _TAX_RULE = "TAX_RULE"
@@ -26,17 +26,19 @@ Kinds = Mapping[str, int]
 
 
 class Readiness:
-    """Few requests: one for the periods, one for every thousand accounts and suppliers, two for tax codes and
-    dimensions. Xledger refuses the token in the first."""
+    """Few requests: one for the periods, one for every thousand accounts and suppliers, one for what is booked, two
+    for tax codes and dimensions. Xledger refuses the token in the first. `currency` is what the books are said to be
+    kept in."""
 
-    def __init__(self, api: XledgerApi, calendar: Calendar, mapping: AccountMapping) -> None:
+    def __init__(self, api: XledgerApi, calendar: Calendar, mapping: AccountMapping, currency: str) -> None:
         self._api = api
         self._calendar = calendar
         self._mapping = mapping
+        self._currency = currency
 
     async def problems(self) -> Problems:
         found: list[Problem] = [*_gaps(self._mapping)]
-        for check in (self._periods, self._names, self._kinds):
+        for check in (self._periods, self._names, self._booked, self._kinds):
             problems = await check()
             if isinstance(problems, NotSent | Unavailable):
                 return problems
@@ -65,6 +67,15 @@ class Readiness:
             *_unknown("account", accounts, known_accounts),
             *_unknown("supplier", suppliers, known_suppliers),
         ]
+
+    async def _booked(self) -> Problems:
+        """No field of Xledger's says in which currency a company keeps its books; its entries do. Where it has none, or
+        does not show them, there is nothing to compare with."""
+        data = await self._api.query(READ_BOOKED, {})
+        if isinstance(data, Unavailable) or (isinstance(data, NotSent) and data.retry_after is not None):
+            return data
+        rows = [] if isinstance(data, NotSent) else rows_of(data.get("journalEntries"))
+        return [*_wrong_currency(rows, self._currency)]
 
     async def _kinds(self) -> Problems:
         """Only where the mapping needs them. Nobody but one library's tests shows these queries, so where Xledger does
@@ -113,6 +124,25 @@ def _wrong_company(periods: OpenPeriods) -> Iterable[Problem]:
     if len(periods.owners) > 1:
         named = ", ".join(periods.owners)
         yield Problem("company", f"The API token reaches several companies ({named}). Make one for a single company.")
+
+
+def _wrong_currency(rows: Sequence[Row], currency: str) -> Iterable[Problem]:
+    """Only an entry in the company's own currency has the same amount in both."""
+    at_a_rate, as_they_are = (_currencies(rows, differ=differ) for differ in (True, False))
+    others = as_they_are - at_a_rate - {currency}
+    if currency in at_a_rate:
+        told = f"Xledger books {currency} at a rate, so the company keeps its books in another currency."
+    elif others and currency not in as_they_are:
+        told = f"Xledger books {', '.join(sorted(others))} without a rate, and nothing in {currency}."
+    else:
+        return
+    yield Problem("company_currency", f"{told} Set company_currency to the books' own.")
+
+
+def _currencies(rows: Sequence[Row], *, differ: bool) -> set[str]:
+    amounts = [(row, decimal_of(row.get("amount")), decimal_of(row.get("invoiceAmount"))) for row in rows]
+    stated = [(row, own, document) for row, own, document in amounts if own and document]
+    return {str(part_of(row.get("currency"), "code")) for row, own, document in stated if (own != document) is differ}
 
 
 def _unknown(noun: str, codes: Sequence[str], known: set[str]) -> list[Problem]:

@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from connectors.contract import Absent, Attempted, Document, Finding, Found, ImportRefused, Posting, Staged
 from connectors.erp_text import one_line
-from connectors.xledger.answered import Row, day_of, edges_of, has_more, key_of, part_of, rows_of
+from connectors.xledger.answered import Row, day_of, decimal_of, edges_of, has_more, key_of, part_of, rows_of
 from connectors.xledger.documents import registration_number
 
 LONGEST_MESSAGE = 300
@@ -145,7 +145,7 @@ def _staged(rows: Sequence[ImportRow]) -> Document:
 
 def _payable(node: Row) -> PayableRow | None:
     header, currency = node.get("transactionHeader"), node.get("currency")
-    amount = _decimal(node.get("invoiceAmount"))
+    amount = decimal_of(node.get("invoiceAmount"))
     if not isinstance(header, Mapping) or not isinstance(currency, Mapping) or amount is None:
         return None
     return PayableRow(
@@ -163,10 +163,3 @@ def _import_row(node: Row) -> ImportRow | None:
         return None
     posted_on = day_of(node.get("postedDate"))
     return ImportRow(row, str(node.get("invoiceNumber")), str(node.get("trRegNumber")), posted_on)
-
-
-def _decimal(value: object) -> Decimal | None:
-    try:
-        return Decimal(str(value)) if isinstance(value, str | int | Decimal) else None
-    except InvalidOperation:
-        return None

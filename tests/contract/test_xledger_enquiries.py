@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -83,11 +84,11 @@ async def test_second_tries_whose_look_up_fails_are_not_sent_and_nothing_is_stag
     assert len(await xledger.documents(posting)) == 1
 
 
-async def test_the_check_takes_four_requests_and_writes_nothing(xledger: SandboxBench) -> None:
+async def test_the_check_takes_five_requests_and_writes_nothing(xledger: SandboxBench) -> None:
     connector, carried = xledger.connect(), await xledger.carried()
     before, _ = await xledger.sandbox.requests_at_the_door()
     assert await connector.test() == []
-    assert (await xledger.sandbox.requests_at_the_door())[0] - before == 4
+    assert (await xledger.sandbox.requests_at_the_door())[0] - before == 5
     assert await xledger.carried() == carried
 
 
@@ -131,7 +132,35 @@ async def test_where_xledger_does_not_know_the_query_for_kinds_that_is_told_and_
     assert problems[1].message.endswith("Check them by hand.")
 
 
-@pytest.mark.parametrize("kind", ["periodStatusItems", "accounts", "objectKinds", "objectValues"])
+@pytest.mark.parametrize(
+    ("booked", "told"),
+    [
+        ("NOK", "Xledger books NOK at a rate, so the company keeps its books in another currency."),
+        ("SEK", "Xledger books SEK without a rate, and nothing in NOK."),
+    ],
+)
+async def test_the_check_tells_that_the_books_are_kept_in_another_currency(
+    tmp_path_factory: pytest.TempPathFactory, booked: str, told: str
+) -> None:
+    """Whatever is in company_currency goes in without a rate: a Swedish company would owe kroner of the wrong kind."""
+    (sample,) = sample_tenants().xledger
+    swedish = {"company_currency": "SEK", "exchange_rates": {"NOK": Decimal("0.98")}}
+    tenants = Tenants(tenants=(sample.model_copy(update=swedish),))
+    ledger = tmp_path_factory.mktemp("swedish") / "ledger.jsonl"
+    async with SandboxProcess("xledger", ledger=ledger, tenants=tenants) as sandbox:
+        account = Account("hlf", {"base_url": f"{sandbox.url}/graphql"}, {"token": sample.token})
+        bench = SandboxBench("xledger", [account], "glObject1", sandbox, "addGLImportItems", frozenset())
+        right, wrong = bench.connect(company_currency="SEK"), bench.connect()
+        assert await wrong.test() == [], "nothing is booked yet"
+        posting = bench.posting(currency=booked)
+        await right.post(posting, Permit())
+        assert len(await bench.documents(posting)) == 1
+        assert await wrong.test() == [Problem("company_currency", f"{told} Set company_currency to the books' own.")]
+        assert await right.test() == []
+        await bench.close_connectors()
+
+
+@pytest.mark.parametrize("kind", ["periodStatusItems", "journalEntries", "accounts", "objectKinds", "objectValues"])
 async def test_a_limit_anywhere_in_the_check_is_no_problem_of_the_mapping(xledger: SandboxBench, kind: str) -> None:
     code = "BAD_REQUEST.CONCURRENCY_LIMIT_REACHED"
     await xledger.sandbox.set_faults(FaultRule(action=Action.REFUSE_BEFORE, status=200, code=code, kind=kind))
