@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
-from connectors.contract import Posted, Posting, PostingLine
+from connectors.contract import ConfigurationError, Posted, Posting, PostingLine
 from deploy.local.sandboxes.client import Erp, SandboxProcess
 from deploy.local.sandboxes.faults import Action, FaultRule
 from tests.chaos.arena import Arena, House
@@ -161,12 +162,24 @@ async def move_away(arena: Arena, house: House, address: str) -> int:
         return await failures() > before
 
     before = await failures()
-    await arena.configure(house, **_at(arena, house, address))
+    try:
+        await arena.scene.until(partial(_takes, arena, house, _at(arena, house, address)), PATIENCE)
+    except TimeoutError:
+        return 0
     await arena.approve(house, APPROVALS_EACH)
     with suppress(TimeoutError):
         await arena.scene.until(has_failed, 2 * WAVE_SECONDS)
-    await arena.configure(house)
+    await arena.scene.until(partial(_takes, arena, house, {}), PATIENCE)
     return await failures() - before
+
+
+async def _takes(arena: Arena, house: House, changes: Mapping[str, object]) -> bool:
+    """Another address of Xledger is refused while something may be at the one before."""
+    try:
+        await arena.configure(house, **changes)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _at(arena: Arena, house: House, address: str) -> dict[str, object]:
