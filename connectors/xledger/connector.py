@@ -32,6 +32,7 @@ from connectors.xledger.documents import Books, dimension_slots, voucher
 from connectors.xledger.enquiries import Enquiries
 from connectors.xledger.periods import Calendar
 from connectors.xledger.readiness import Readiness
+from connectors.xledger.registrations import Registrations
 from connectors.xledger.settings import XledgerSettings
 from connectors.xledger.vouchers import conflict_of
 
@@ -50,6 +51,7 @@ class XledgerConnector:
     ) -> None:
         self._settings = settings
         self._books = Books(settings.transaction_source, settings.company_currency, dimension_slots(mapping))
+        self._registrations = Registrations()
         self._api = XledgerApi(settings, token, hosts, pace, now)
         self._calendar = Calendar(self._api)
         moves = mapping.posting_date == "first_open_date"
@@ -81,7 +83,7 @@ class XledgerConnector:
         day = await self._calendar.booking_day(posting)
         if not isinstance(day, date):
             return day
-        nodes = voucher(posting, day, self._books)
+        nodes = voucher(posting, day, self._books, self._registrations.number_of(posting))
         return nodes if isinstance(nodes, Rejected) else await self._courier.add(posting, nodes, permit)
 
     async def look_up(self, attempts: Sequence[Attempted]) -> Mapping[str, Finding] | NotSent | Unavailable:

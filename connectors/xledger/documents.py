@@ -21,6 +21,8 @@ LONGEST_TEXT = 100
 MOST_NODES = 500
 """In one mutation. A voucher must not be spread over two."""
 
+LARGEST_REGISTRATION = 999_999_999
+_CHOICES = 4
 _SLOT = re.compile(r"glObject[1-5]")
 _SLOTS = tuple(f"glObject{number}" for number in range(1, 6))
 
@@ -49,28 +51,34 @@ def dimension_slots(mapping: AccountMapping) -> dict[str, str]:
     return named | dict(zip((code for code in codes if code not in named), free, strict=False))
 
 
-def voucher(posting: Posting, posting_date: date, books: Books) -> list[Node] | Rejected:
-    """One debit node a line and one credit node for what is owed; they share `trRegNumber` and sum to zero.
+def voucher(posting: Posting, posting_date: date, books: Books, registration: str) -> list[Node] | Rejected:
+    """One debit node a line and one credit node for what is owed; they share `trRegNumber`, which is one of
+    `registration_numbers`, and sum to zero.
 
     Where `posting_date` is not the posting's own, its texts say which that was.
     """
     refusal = _refusal(posting, books)
     if refusal is not None:
         return refusal
-    shared = _shared(posting, posting_date, books)
+    shared = _shared(posting, posting_date, books, registration)
     nodes = [*(_debit(line, shared, books) for line in posting.lines), _credit(posting, shared, books)]
     texts = [*(line.text for line in posting.lines), posting.text]
     return [node | {"text": _text(text, posting, posting_date)} for node, text in zip(nodes, texts, strict=True)]
 
 
-def registration_number(posting: Attempted) -> str:
-    """`trRegNumber`, 1 to 999,999,999: text on the way in, a whole number in the import.
+def registration_numbers(attempted: Attempted) -> list[str]:
+    """`trRegNumber`, 1 to 999,999,999: text on the way in, a whole number in the import. The first, but where another
+    voucher has it.
 
     Each attempt has its own. Rows of a refused import stay there, and only this number tells whether a row without an
     error belongs to a voucher that waits or to one that was refused for another row, and of which attempt that is.
     """
-    seed = f"{posting.reference}#{posting.attempt}".encode()
-    return str(int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") % 999_999_999 + 1)
+    seed = f"{attempted.reference}#{attempted.attempt}"
+    return [_number(seed), *(_number(f"{seed}#{choice}") for choice in range(1, _CHOICES))]
+
+
+def _number(seed: str) -> str:
+    return str(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") % LARGEST_REGISTRATION + 1)
 
 
 def _refusal(posting: Posting, books: Books) -> Rejected | None:
@@ -87,10 +95,10 @@ def _refusal(posting: Posting, books: Books) -> Rejected | None:
     return None
 
 
-def _shared(posting: Posting, posting_date: date, books: Books) -> Node:
+def _shared(posting: Posting, posting_date: date, books: Books, registration: str) -> Node:
     # The reference stands twice: `invoiceNumber` can be searched for, `extIdentifier` is the field meant for it.
     return {
-        "trRegNumber": registration_number(posting),
+        "trRegNumber": registration,
         "transactionSource": {"code": books.transaction_source},
         "postedDate": posting_date.isoformat(),
         "invoiceDate": posting.document_date.isoformat(),

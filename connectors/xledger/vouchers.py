@@ -10,7 +10,7 @@ from decimal import Decimal
 from connectors.contract import Absent, Attempted, Document, Finding, Found, ImportRefused, Posting, Staged
 from connectors.erp_text import one_line
 from connectors.xledger.answered import Row, day_of, decimal_of, edges_of, has_more, key_of, part_of, rows_of
-from connectors.xledger.documents import registration_number
+from connectors.xledger.documents import registration_numbers
 
 LONGEST_MESSAGE = 300
 
@@ -113,7 +113,7 @@ def _finding(asked: Attempted, holdings: Holdings) -> Finding:
     if payables:
         return _found(payables)
     rows = [row for row in holdings.imports if row.reference == asked.reference]
-    return _import_finding(rows, registration_number(asked), holdings.messages)
+    return _import_finding(rows, registration_numbers(asked), holdings.messages)
 
 
 def _found(rows: Sequence[PayableRow]) -> Found:
@@ -123,7 +123,7 @@ def _found(rows: Sequence[PayableRow]) -> Found:
     return Found(Document(number=numbers, erp_id=ids), -sum((row.amount for row in rows), Decimal(0)), rows[0].currency)
 
 
-def _import_finding(rows: Sequence[ImportRow], asked: str, messages: Mapping[int, Sequence[str]]) -> Finding:
+def _import_finding(rows: Sequence[ImportRow], asked: Sequence[str], messages: Mapping[int, Sequence[str]]) -> Finding:
     """Every attempt is a voucher of its own, refused when one of its rows is. A refusal counts where it holds the
     voucher that is asked about: that of an earlier attempt stays for good, and this one may be in and not seen yet."""
     told: defaultdict[str, list[str]] = defaultdict(list)
@@ -132,10 +132,10 @@ def _import_finding(rows: Sequence[ImportRow], asked: str, messages: Mapping[int
     waiting = [row for row in rows if not told[row.registration]]
     if waiting:
         return Staged(_staged(waiting))
-    refused = [row for row in rows if row.registration == asked]
+    refused = [row for row in rows if row.registration in asked]
     if not refused:
         return Absent()
-    message = one_line(" ".join(dict.fromkeys(told[asked])), LONGEST_MESSAGE)
+    message = one_line(" ".join(dict.fromkeys(told[refused[0].registration])), LONGEST_MESSAGE)
     return ImportRefused(_staged(refused), "import_refused", message)
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.contract import Accepted, Found, ImportRefused, NotSent, Posted, PostingLine, Rejected, Staged
+from connectors.xledger import documents
 from deploy.local.sandboxes.faults import Action, FaultRule
 from tests.contract.bench import Permit, SandboxBench
 from tests.contract.test_every_connector import INJECTIONS
@@ -68,6 +69,26 @@ async def test_what_was_refused_earlier_is_not_taken_for_the_mended_try_that_loo
     await xledger.until_found(connector, mended, Found)
     assert isinstance(await connector.post(replace(mended, attempt=3), Permit()), Posted)
     assert len(await xledger.documents(mended)) == 1
+
+
+async def test_two_vouchers_in_the_import_are_never_one_to_xledger(
+    xledger: SandboxBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each leaves in a mutation of its own; so few numbers make sure that they would meet."""
+    monkeypatch.setattr(documents, "LARGEST_REGISTRATION", 2)
+    connector, first = xledger.connect(), xledger.posting()
+    candidates = (xledger.posting() for _ in range(1000))
+    numbers = documents.registration_numbers(first)
+    second = next(
+        one
+        for one in candidates
+        if (its := documents.registration_numbers(one))[0] == numbers[0] and len(set(its)) == 2
+    )
+    for posting in (first, second):
+        assert isinstance(await connector.post(posting, Permit()), Accepted)
+    for posting in (first, second):
+        assert len(await xledger.documents(posting)) == 1
+        assert isinstance(await xledger.find(connector, posting), Found)
 
 
 @pytest.mark.parametrize("text", INJECTIONS)

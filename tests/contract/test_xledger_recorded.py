@@ -107,7 +107,7 @@ def test_whatever_else_is_asked_for_is_named_here() -> None:
 
 def test_every_field_of_a_voucher_is_recorded_and_every_value_is_of_the_recorded_type() -> None:
     fields = recorded("glImportItems.create")
-    nodes = voucher(posting(), date(2026, 12, 1), Books("AP", "NOK", {"AVD": "glObject1"}))
+    nodes = voucher(posting(), date(2026, 12, 1), Books("AP", "NOK", {"AVD": "glObject1"}), "7")
     assert isinstance(nodes, list)
     for node in nodes:
         for name, value in node.items():

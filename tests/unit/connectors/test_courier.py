@@ -22,7 +22,7 @@ from connectors.http import Uncertain
 from connectors.pacing import Pace
 from connectors.xledger.answers import Refusal, Reply
 from connectors.xledger.courier import Courier, Inputs, Parcel, load
-from connectors.xledger.documents import Books, Node, voucher
+from connectors.xledger.documents import Books, Node, registration_numbers, voucher
 from tests.unit.connectors.samples import posting
 
 BOOKS = Books("AP", "NOK", {"AVD": "glObject1"})
@@ -72,7 +72,7 @@ def taken(what: Posting, ids: Sequence[str]) -> Accepted:
 
 
 def nodes(what: Posting) -> list[Node]:
-    made = voucher(what, date(2026, 11, 20), BOOKS)
+    made = voucher(what, date(2026, 11, 20), BOOKS, registration_numbers(what)[0])
     assert isinstance(made, list)
     return made
 

@@ -25,8 +25,10 @@ from connectors.contract import (
     Unknown,
 )
 from connectors.http import Answer, NotDelivered, Uncertain
+from connectors.xledger import documents
 from connectors.xledger.answers import Reply, read_reply, refused_mutation, refused_query
-from connectors.xledger.documents import Books, dimension_slots, registration_number, voucher
+from connectors.xledger.documents import Books, dimension_slots, registration_numbers, voucher
+from connectors.xledger.registrations import Registrations
 from connectors.xledger.settings import read_settings
 from connectors.xledger.vouchers import Holdings, ImportRow, PayableRow, findings, holdings_in
 from tests.unit.connectors.samples import NOW, mapping, posting
@@ -36,7 +38,7 @@ DAY = date(2026, 11, 20)
 
 
 def nodes(**changes: Any) -> list[dict[str, object]]:
-    made = voucher(posting(**changes), DAY, BOOKS)
+    made = voucher(posting(**changes), DAY, BOOKS, "7")
     assert isinstance(made, list)
     return made
 
@@ -86,14 +88,23 @@ def test_a_foreign_amount_leaves_the_rate_to_xledger() -> None:
 
 @given(st.text(min_size=1, max_size=35), st.integers(1, 9))
 def test_the_registration_number_is_whole_positive_and_stable(reference: str, attempt: int) -> None:
-    number = registration_number(posting(reference=reference, attempt=attempt))
-    assert 1 <= int(number) <= 999_999_999
-    assert number == registration_number(posting(reference=reference, attempt=attempt))
+    numbers = registration_numbers(posting(reference=reference, attempt=attempt))
+    assert all(1 <= int(number) <= 999_999_999 for number in numbers)
+    assert numbers == registration_numbers(posting(reference=reference, attempt=attempt))
+
+
+def test_no_two_of_the_latest_vouchers_go_under_one_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "LARGEST_REGISTRATION", 50)
+    registrations = Registrations()
+    vouchers = [posting(f"R-{number}") for number in range(20)]
+    numbers = [registrations.number_of(one) for one in vouchers]
+    assert len({registration_numbers(one)[0] for one in vouchers}) < len(set(numbers)) == 20
+    assert [registrations.number_of(one) for one in vouchers] == numbers
 
 
 def test_more_lines_than_one_mutation_takes_are_rejected() -> None:
     lines = (PostingLine("7140", Decimal(1), "x"),) * 500
-    outcome = voucher(posting(lines=lines, total=Decimal(500)), DAY, BOOKS)
+    outcome = voucher(posting(lines=lines, total=Decimal(500)), DAY, BOOKS, "7")
     assert isinstance(outcome, Rejected)
     assert outcome.code == "too_many_lines"
 
@@ -115,7 +126,7 @@ def test_dimensions_fill_the_objects_named_or_the_free_ones_in_order(
 
 def test_a_sixth_dimension_is_rejected_by_name() -> None:
     line = PostingLine("7140", Decimal(1), "x", None, {"SIXTH": "1"})
-    outcome = voucher(posting(lines=(line,)), DAY, BOOKS)
+    outcome = voucher(posting(lines=(line,)), DAY, BOOKS, "7")
     assert isinstance(outcome, Rejected)
     assert "'SIXTH'" in outcome.message
 
@@ -221,7 +232,7 @@ def asked(reference: str = "R-1", attempt: int = 1) -> Posting:
 
 
 def staged(attempt: int, *rows: int) -> list[ImportRow]:
-    return [ImportRow(row, "R-1", registration_number(asked(attempt=attempt))) for row in rows]
+    return [ImportRow(row, "R-1", registration_numbers(asked(attempt=attempt))[0]) for row in rows]
 
 
 REFUSED = {2: ["Account 9999 does not exist."], 4: ["Supplier 10023 is blocked."]}

@@ -61,7 +61,7 @@ def test_an_answer_of_another_form_is_not_a_closed_year(first: object) -> None:
 
 
 def test_every_text_of_a_moved_voucher_says_the_day_it_was_approved_for() -> None:
-    nodes = voucher(posting(), date(2026, 12, 1), BOOKS)
+    nodes = voucher(posting(), date(2026, 12, 1), BOOKS, "7")
     assert isinstance(nodes, list)
     assert [node["text"] for node in nodes] == [
         "Train (orig. 2026-11-20)",
@@ -72,7 +72,7 @@ def test_every_text_of_a_moved_voucher_says_the_day_it_was_approved_for() -> Non
 
 
 def test_a_voucher_on_its_own_day_says_nothing_of_it() -> None:
-    nodes = voucher(posting(), posting().posting_date, BOOKS)
+    nodes = voucher(posting(), posting().posting_date, BOOKS, "7")
     assert isinstance(nodes, list)
     assert not any("orig." in str(node["text"]) for node in nodes)
 

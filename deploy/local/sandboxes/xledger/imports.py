@@ -27,8 +27,19 @@ class Importer:
         """No reference is refused for being known already: Xledger would post it a second time."""
         staged = [self.books.stage(list(nodes)) for nodes in vouchers]
         due_at = time.monotonic() + self.delay
-        self.books.waiting += [Voucher(request, credentials, items, due_at) for items in staged]
+        for items in staged:
+            self.books.waiting.append(Voucher(request, credentials, self._joined(items), due_at))
         return staged
+
+    def _joined(self, items: tuple[StagedItem, ...]) -> tuple[StagedItem, ...]:
+        """What waits under one number is one voucher, whichever mutations brought it. A reference that comes twice
+        stays two, so that the ledger shows a double payment as what it is."""
+        first = items[0].node
+        same = next((one for one in self.books.waiting if _is_joined_by(first, one.items[0].node)), None)
+        if same is None:
+            return items
+        self.books.waiting.remove(same)
+        return (*same.items, *items)
 
     def process_due(self) -> None:
         now = time.monotonic()
@@ -49,6 +60,10 @@ class Importer:
         if wrong:
             return Effect(applied=False, note=wrong[0][1])
         return Effect(applied=True, final=True, document=str(self.books.post(voucher)))
+
+
+def _is_joined_by(node: ImportNode, waiting: ImportNode) -> bool:
+    return waiting.tr_reg_number == node.tr_reg_number and waiting.invoice_number != node.invoice_number
 
 
 def cargo_of(nodes: Sequence[ImportNode]) -> Cargo:
