@@ -27,10 +27,11 @@ _FORMS = f'{_CLAIMANTS} must be {{"from": "number"}} or {{"table": {{…}}}}.'
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """What the mapping lacks, in a whole sentence."""
+    """What the mapping lacks, and what to do about it, in whole sentences."""
 
     code: str
     sentence: str
+    advice: str = "Add what is missing and retry."
 
 
 def map_to_posting(
@@ -48,8 +49,8 @@ def refusal_of(approval: ReimbursementApproved, mapping: AccountMapping) -> Reje
     gaps = list(_gaps(approval, mapping))
     if not gaps:
         return None
-    told = dict.fromkeys(gap.sentence for gap in gaps)
-    return Rejected(gaps[0].code, f"{' '.join(told)} Add what is missing and retry.")
+    told = dict.fromkeys([gap.sentence for gap in gaps] + [gap.advice for gap in gaps])
+    return Rejected(gaps[0].code, " ".join(told))
 
 
 def validate_mapping(content: object) -> AccountMapping:
@@ -128,6 +129,23 @@ def _gaps(approval: ReimbursementApproved, mapping: AccountMapping) -> Iterator[
         for name in line.dimensions:
             if name not in mapping.dimensions:
                 yield _Gap("unmapped_dimension", f"The dimension '{name}' has no code in the mapping.")
+        yield from _contradictions(line, mapping)
+
+
+def _contradictions(line: ExpenseLine, mapping: AccountMapping) -> Iterator[_Gap]:
+    """Two of our names may lead to one code, which holds one value only. ERPs keep codes in capitals."""
+    first: dict[str, str] = {}
+    for name, value in line.dimensions.items():
+        code = mapping.dimensions.get(name)
+        if code is None:
+            continue
+        other = first.setdefault(code.upper(), name)
+        if line.dimensions[other] != value:
+            yield _Gap(
+                "ambiguous_dimension",
+                f"The dimensions '{other}' and '{name}' of one line both go to {code} and differ in value.",
+                "Give each dimension a code of its own in the mapping and retry.",
+            )
 
 
 def _claimant_gap(approval: ReimbursementApproved, mapping: AccountMapping) -> _Gap:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 
 from connectors.business_central.answers import refused_write
 from connectors.business_central.api import BatchCall, CompanyApi
-from connectors.business_central.documents import Invoice, invoice_in
+from connectors.business_central.documents import Invoice, dimensions_of, invoice_in
 from connectors.contract import NotSent, Permit, Posting, PostingLine, Rejected, Unavailable, Unknown
 from connectors.http import Answer, Uncertain
 
@@ -69,7 +69,7 @@ def missing(wanted: Sequence[PostingLine], present: Sequence[DraftLine]) -> Iter
     """What has to be added to, or changed on, the draft's lines. Codes have no case."""
     for line, drafted in zip(wanted, present, strict=True):
         place = f"purchaseInvoiceLines({drafted.erp_id})/dimensionSetLines"
-        for code, value in line.dimensions.items():
+        for code, value in dimensions_of(line):
             there = drafted.values.get(code.upper())
             if there is None:
                 yield BatchCall("POST", place, {"code": code, "valueCode": value})

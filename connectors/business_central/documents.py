@@ -4,7 +4,7 @@ Source of the fields: page 30042 "APIV2 - Purchase Invoices" and its lines (micr
 Learn, "purchaseInvoice resource type" (API v2.0).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -133,6 +133,11 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def dimensions_of(line: PostingLine) -> Collection[tuple[str, str]]:
+    """Code and value, a code that comes in two spellings once: Business Central keeps codes in capitals."""
+    return {code.upper(): (code, value) for code, value in line.dimensions.items()}.values()
+
+
 def _line(line: PostingLine, with_dimensions: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "lineType": "Account",
@@ -144,7 +149,7 @@ def _line(line: PostingLine, with_dimensions: bool) -> dict[str, object]:
     if line.tax_code is not None:
         fields["taxCode"] = line.tax_code
     if line.dimensions and with_dimensions:
-        fields["dimensionSetLines"] = [{"code": code, "valueCode": value} for code, value in line.dimensions.items()]
+        fields["dimensionSetLines"] = [{"code": code, "valueCode": value} for code, value in dimensions_of(line)]
     return fields
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.business_central.api import BatchCall
 from connectors.business_central.dimensions import DraftLine, draft_lines_in, missing
-from connectors.business_central.documents import LONGEST_TEXT, moved_to
+from connectors.business_central.documents import LONGEST_TEXT, invoice_payload, moved_to
 from connectors.business_central.open_days import OpenDays, open_days_in
 from connectors.business_central.readiness import filters
 from connectors.contract import PostingLine
@@ -95,6 +95,14 @@ def test_what_is_absent_is_added_and_what_differs_is_changed() -> None:
 
 def test_codes_and_values_have_no_case() -> None:
     assert list(missing([line(avd="ab")], [DraftLine("L1", {"AVD": "AB"}, {"AVD": "a"})])) == []
+
+
+def test_a_code_in_two_spellings_is_one_dimension() -> None:
+    twice = line(AVD="10", avd="10")
+    assert [call.content for call in missing([twice], [DraftLine("L1")])] == [{"code": "avd", "valueCode": "10"}]
+    lines = invoice_payload(posting(lines=(twice,)), "NOK")["purchaseInvoiceLines"]
+    assert isinstance(lines, list)
+    assert lines[0]["dimensionSetLines"] == [{"code": "avd", "valueCode": "10"}]
 
 
 def drafted(number: int, **changes: object) -> dict[str, object]:

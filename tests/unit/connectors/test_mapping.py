@@ -6,6 +6,7 @@ import pytest
 from connectors.contract import ConfigurationError, Posting, Rejected
 from connectors.mapping import map_to_posting, validate_mapping
 from connectors.reference import reference_of
+from schemas.approval import ReimbursementApproved
 from tests.unit.connectors.samples import APPROVAL, MAPPING, approval, mapping
 
 
@@ -71,6 +72,50 @@ def test_an_unmapped_dimension_is_named() -> None:
     outcome = rejected(dimensions={})
     assert outcome.code == "unmapped_dimension"
     assert "'department'" in outcome.message
+
+
+def with_dimensions(**dimensions: str) -> ReimbursementApproved:
+    first, *others = approval().model_dump(mode="json")["lines"]
+    return approval(lines=[{**first, "dimensions": dimensions}, *others])
+
+
+@pytest.mark.parametrize("codes", [("AVD", "AVD"), ("AVD", "avd")])
+def test_two_dimensions_of_a_line_that_go_to_one_code_with_different_values_are_refused(codes: tuple[str, str]) -> None:
+    names = dict(zip(("department", "project"), codes, strict=True))
+    outcome = map_to_posting(with_dimensions(department="10", project="77"), mapping(dimensions=names))
+    assert outcome == Rejected(
+        "ambiguous_dimension",
+        f"The dimensions 'department' and 'project' of one line both go to {codes[1]} and differ in value. Give each "
+        "dimension a code of its own in the mapping and retry.",
+    )
+
+
+@pytest.mark.parametrize("dimensions", [{"department": "10", "project": "10"}, {"project": "10"}])
+def test_one_value_by_two_names_or_by_one_of_them_is_posted(dimensions: dict[str, str]) -> None:
+    posting = map_to_posting(with_dimensions(**dimensions), mapping(dimensions={"department": "AVD", "project": "AVD"}))
+    assert isinstance(posting, Posting)
+    assert posting.lines[0].dimensions == {"AVD": "10"}
+
+
+def test_lines_may_each_have_a_value_of_their_own_under_one_code() -> None:
+    first, second = approval().model_dump(mode="json")["lines"]
+    event = approval(lines=[first, {**second, "dimensions": {"project": "77"}}])
+    posting = map_to_posting(event, mapping(dimensions={"department": "AVD", "project": "AVD"}))
+    assert isinstance(posting, Posting)
+    assert [line.dimensions for line in posting.lines] == [{"AVD": "10"}, {"AVD": "77"}]
+
+
+def test_what_is_missing_and_what_contradicts_are_told_together() -> None:
+    message = map_to_posting(
+        with_dimensions(department="10", project="77", purpose="A"),
+        mapping(dimensions={"department": "AVD", "project": "AVD"}),
+    )
+    assert isinstance(message, Rejected)
+    assert "'purpose' has no code" in message.message
+    assert "'department' and 'project'" in message.message
+    assert message.message.endswith(
+        "Add what is missing and retry. Give each dimension a code of its own in the mapping and retry."
+    )
 
 
 def test_all_gaps_are_told_at_once() -> None:
