@@ -1,7 +1,9 @@
 """Business Central's answers → outcomes. Pure.
 
 Sources: Microsoft Learn, "Business Central error codes" (webservices/dynamics-error-codes) and "Operational limits":
-429 comes without `Retry-After`, 502 and 503 with one; 503 means queued too long, 504 cut off while running.
+429 comes without `Retry-After`, 502 and 503 with one; 503 means queued too long, 504 cut off while running. No page
+says which status goes with which code: a 404 may be about the company, or about a record that one item refers to, and
+a key that is taken is told with 400 by some and 409 by others.
 """
 
 from collections.abc import Mapping
@@ -15,7 +17,13 @@ _NEVER_STARTED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNA
 _REFUSES_THE_ITEM = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
-_NO_ACCESS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+_NO_ACCESS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_SAME_KEY = "Internal_EntityWithSameKeyExists"
+
+MISSING_RECORD = frozenset({"Internal_RecordNotFound", "Internal_DataNotFoundFilter"})
+"""Codes of a 404 that is about a record: a set-up that the item needs, or the draft itself. `Internal_CompanyNotFound`,
+`Internal_TenantUnavailable`, `BadRequest_ResourceNotFound`, `BadRequest_NotFound` and what has no code are about the
+company, and so about every item."""
 
 CLOSED_PERIOD = "closed_period"
 
@@ -26,7 +34,7 @@ _NO_SUCH_RECORD = "Internal_InvalidTableRelation"
 
 def refused_read(answer: Answer) -> NotSent | Unavailable:
     """A read that did not answer 200. Reads carry no reimbursement, so doubt is `NotSent`."""
-    return no_access(answer) or NotSent(f"Business Central answered HTTP {answer.status}.", retry_after_from(answer))
+    return no_access(answer) or NotSent(_status(answer), retry_after_from(answer))
 
 
 def refused_write(answer: Answer, posting: Posting) -> NotSent | Rejected | Unavailable | Unknown:
@@ -34,20 +42,29 @@ def refused_write(answer: Answer, posting: Posting) -> NotSent | Rejected | Unav
     refused = never_started(answer) or no_access(answer)
     if refused is not None:
         return refused
-    if answer.status in _REFUSES_THE_ITEM and json_of(answer) is not None:
+    if refuses_the_item(answer) and json_of(answer) is not None:
         return _rejected(answer, posting)
-    return Unknown(f"Business Central answered HTTP {answer.status}.")
+    return Unknown(_status(answer))
 
 
 def never_started(answer: Answer) -> NotSent | None:
     """None where it was started, or may have been."""
     if answer.status not in _NEVER_STARTED:
         return None
-    return NotSent(f"Business Central answered HTTP {answer.status}.", retry_after_from(answer))
+    return NotSent(_status(answer), retry_after_from(answer))
 
 
 def refuses_the_item(answer: Answer) -> bool:
-    return answer.status in _REFUSES_THE_ITEM
+    return answer.status in _REFUSES_THE_ITEM or misses_a_record(answer) or _collides(answer)
+
+
+def misses_a_record(answer: Answer) -> bool:
+    """404 because of a record, where the company is there."""
+    return answer.status == HTTPStatus.NOT_FOUND and _error(answer)[0] in MISSING_RECORD
+
+
+def _collides(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.CONFLICT and _error(answer)[0] == _SAME_KEY
 
 
 def meets_default_dimensions(answer: Answer) -> bool:
@@ -73,7 +90,8 @@ def refusal_code(answer: Answer) -> str:
 
 def no_access(answer: Answer) -> Unavailable | None:
     """None where it is not about access."""
-    if answer.status not in _NO_ACCESS:
+    is_gone = answer.status == HTTPStatus.NOT_FOUND and not misses_a_record(answer)
+    if answer.status not in _NO_ACCESS and not is_gone:
         return None
     reasons = {
         HTTPStatus.UNAUTHORIZED: "Business Central refused the sign-in. Renew the app registration's secret, or "
@@ -84,6 +102,11 @@ def no_access(answer: Answer) -> Unavailable | None:
         "tenant_id, environment and company_id.",
     }
     return Unavailable(reasons[HTTPStatus(answer.status)])
+
+
+def _status(answer: Answer) -> str:
+    code = error_code(_error(answer)[0], "")
+    return f"Business Central answered HTTP {answer.status}{f' ({code})' if code else ''}."
 
 
 def _error(answer: Answer) -> tuple[object, str]:

@@ -24,6 +24,8 @@ _MOST_CALLS = 100
 """In one `$batch`; Microsoft Learn, "Operational limits"."""
 
 _MOST_PAGES = 20
+
+DRAFT_GONE = NotSent("The draft was gone before it could be posted.")
 _NEXT = "@odata.nextLink"
 
 
@@ -106,8 +108,12 @@ class CompanyApi:
 
     async def read(self, path: str, **query: str) -> object | NotSent | Unavailable:
         """The JSON of one GET. `query` is without its `$`: `filter`, `select`."""
-        named = {f"${name}": value for name, value in query.items()}
-        return await self._get(f"{self._url}/{path}{'?' if named else ''}{urlencode(named, quote_via=quote)}")
+        return await self._read(path, query)
+
+    async def draft(self, erp_id: str, **query: str) -> object | NotSent | Unavailable:
+        """The JSON of one draft. Somebody may have deleted it: what a missing one is answered with no page says, and
+        whether the company is still there the next request will tell."""
+        return await self._read(f"purchaseInvoices({erp_id})", query, missing=DRAFT_GONE)
 
     async def rows(self, path: str, **query: str) -> Sequence[object] | NotSent | Unavailable:
         """All rows of a collection, page after page."""
@@ -137,12 +143,21 @@ class CompanyApi:
             found += invoices
         return found
 
-    async def _get(self, url: str) -> object | NotSent | Unavailable:
+    async def _read(
+        self, path: str, query: Mapping[str, str], missing: NotSent | None = None
+    ) -> object | NotSent | Unavailable:
+        named = {f"${name}": value for name, value in query.items()}
+        return await self._get(f"{self._url}/{path}{'?' if named else ''}{urlencode(named, quote_via=quote)}", missing)
+
+    async def _get(self, url: str, missing: NotSent | None = None) -> object | NotSent | Unavailable:
+        """`missing` is what a 404 means, where it is not about the company."""
         reply = await self._signed("GET", url, {}, None, None)
         if isinstance(reply, Uncertain):
             return NotSent(f"Business Central could not be read: {reply.evidence}.")
         if not isinstance(reply, Answer):
             return reply
+        if reply.status == HTTPStatus.NOT_FOUND and missing is not None:
+            return missing
         return json_of(reply) if reply.status == HTTPStatus.OK else refused_read(reply)
 
     async def _signed(

@@ -17,6 +17,9 @@ from connectors.contract import Attached, AttachOutcome, NotSent, Permit, Receip
 from connectors.http import Answer, Uncertain, json_of
 
 _MADE = frozenset({HTTPStatus.CREATED, HTTPStatus.OK})
+_SETTLED_BY_LOOKING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
+"""The invoice, the attachment or its key is not what the look said, so the next try's look will say more."""
+
 _FILLED = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.OK})
 
 
@@ -91,6 +94,8 @@ class ReceiptUpload:
 
 def _refused(reply: Answer) -> NotSent | Rejected | Unavailable | None:
     """None: nobody knows whether it was done. Its own words stay out: they may quote the file's name or the invoice."""
+    if reply.status in _SETTLED_BY_LOOKING:
+        return no_access(reply) or NotSent(f"Business Central refused the receipt ({refusal_code(reply)}).")
     if refuses_the_item(reply) and json_of(reply) is not None:
         return Rejected("refused", f"Business Central refused the receipt ({refusal_code(reply)}).")
     return never_started(reply) or no_access(reply)

@@ -8,8 +8,13 @@ drafts. So a draft may be left behind by a try that broke off, while money moves
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from connectors.business_central.answers import meets_default_dimensions, refused_write, refuses_the_item
-from connectors.business_central.api import CompanyApi, Reply
+from connectors.business_central.answers import (
+    MISSING_RECORD,
+    meets_default_dimensions,
+    refused_write,
+    refuses_the_item,
+)
+from connectors.business_central.api import DRAFT_GONE, CompanyApi, Reply
 from connectors.business_central.dimensions import DraftDimensions
 from connectors.business_central.documents import (
     Invoice,
@@ -73,7 +78,7 @@ class Delivery:
         if not isinstance(reply, Answer):
             return reply
         if refuses_the_item(reply):
-            return await self._look_after_refusal(reply)
+            return await self._look_after_refusal(refused_write(reply, self._posting))
         if reply.status != HTTPStatus.CREATED:
             return refused_write(reply, self._posting)
         draft = invoice_in(json_of(reply))
@@ -90,8 +95,8 @@ class Delivery:
         if isinstance(completed, Invoice):
             return await self._check(completed)
         if isinstance(completed, Rejected):
-            refusal = await self._settle_earlier()
-            return completed if refusal is None else refusal
+            missing = draft if completed.code in MISSING_RECORD else None
+            return await self._look_after_refusal(completed, missing)
         return completed
 
     async def _check(self, draft: Invoice) -> PostOutcome:
@@ -104,7 +109,7 @@ class Delivery:
         return await self._post(draft)
 
     async def _check_again(self, draft: Invoice) -> PostOutcome | None:
-        content = await self._api.read(f"purchaseInvoices({draft.erp_id})")
+        content = await self._api.draft(draft.erp_id)
         if isinstance(content, NotSent | Unavailable):
             return content
         fresh = invoice_in(content)
@@ -121,9 +126,10 @@ class Delivery:
             return reply
         if reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.OK}:
             return await self._read_number(draft)
-        if reply.status == HTTPStatus.NOT_FOUND or refuses_the_item(reply):
-            return await self._look_after_refusal(reply)
-        return refused_write(reply, self._posting)
+        refusal = refused_write(reply, self._posting)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return await self._look_after_refusal(refusal, draft)
+        return await self._look_after_refusal(refusal) if refuses_the_item(reply) else refusal
 
     async def _read_number(self, draft: Invoice) -> PostOutcome:
         content = await self._api.read(f"purchaseInvoices({draft.erp_id})")
@@ -132,17 +138,19 @@ class Delivery:
             return Unknown("The invoice was posted, and its number could not be read.")
         return self._judge(invoice)
 
-    async def _look_after_refusal(self, reply: Answer) -> PostOutcome:
-        """ "Already exists for this vendor" has no code and follows the language: only a look-up tells it apart."""
+    async def _look_after_refusal(self, refusal: PostOutcome, missing: Invoice | None = None) -> PostOutcome:
+        """ "Already exists for this vendor" has no code and follows the language: only a look-up tells it apart.
+
+        `missing`: the draft that may be what the refusal misses. Where it stands, it is a record of the set-up.
+        """
         invoices = await self._api.invoices([self._posting.reference])
         if isinstance(invoices, NotSent | Unavailable):
             return invoices
         posted = self._posted_among(invoices)
-        if posted is None and reply.status == HTTPStatus.NOT_FOUND:
-            return NotSent("The draft was gone before it could be posted.")
-        outcome = posted if posted is not None else refused_write(reply, self._posting)
+        if posted is None and missing is not None and all(each.erp_id != missing.erp_id for each in invoices):
+            return DRAFT_GONE
         await self._delete_all(invoices)
-        return outcome
+        return posted if posted is not None else refusal
 
     async def _discard(self, draft: Invoice, outcome: Rejected) -> PostOutcome:
         refusal = await self._delete(draft)

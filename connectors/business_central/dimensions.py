@@ -40,7 +40,7 @@ class DraftDimensions:
 
     async def complete(self, draft: Invoice) -> Invoice | Rejected | NotSent | Unavailable:
         """The draft as the ERP shows it, with all dimensions on its lines."""
-        content = await self._api.read(f"purchaseInvoices({draft.erp_id})", expand=_EXPANDED)
+        content = await self._api.draft(draft.erp_id, expand=_EXPANDED)
         if isinstance(content, NotSent | Unavailable):
             return content
         fresh, lines = invoice_in(content), draft_lines_in(content)

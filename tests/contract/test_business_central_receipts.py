@@ -160,7 +160,24 @@ async def test_an_ended_permit_lets_nothing_out(business_central: SandboxBench, 
 
 async def test_an_invoice_that_is_gone_makes_no_attachment(desk: Desk) -> None:
     desk.invoice = "c4a0c1de-58f7-4b6f-8c2e-000000000000"
-    assert isinstance(await desk.attach(), Unavailable)
+    outcome = await desk.attach()
+    assert isinstance(outcome, NotSent)
+    assert "Internal_RecordNotFound" in outcome.reason
+
+
+@pytest.mark.parametrize("kind", [MAKING, FILLING])
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "Internal_RecordNotFound"), (409, "Internal_EntityWithSameKeyExists")]
+)
+async def test_what_another_look_may_settle_is_tried_again(
+    business_central: SandboxBench, desk: Desk, kind: str, status: int, code: str
+) -> None:
+    rule = FaultRule(action=Action.REFUSE_BEFORE, kind=kind, status=status, code=code, message="Kari Nordmann")
+    await business_central.sandbox.set_faults(rule)
+    assert await desk.attach() == NotSent(f"Business Central refused the receipt ({code}).")
+    await business_central.sandbox.set_faults()
+    assert await desk.attach() == Attached()
+    assert await desk.files() == whole(PDF)
 
 
 async def test_a_connector_attaches_receipts_only_where_that_is_set(

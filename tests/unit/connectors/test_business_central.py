@@ -111,11 +111,18 @@ def test_everything_after_posting_is_a_document(status: str) -> None:
         (error(503), NotSent),
         (error(401), Unavailable),
         (error(403), Unavailable),
-        (error(404), Unavailable),
+        (error(404, "Internal_CompanyNotFound"), Unavailable),
+        (error(404, "Internal_TenantUnavailable"), Unavailable),
+        (error(404, "BadRequest_ResourceNotFound"), Unavailable),
+        (error(404, "BadRequest_NotFound"), Unavailable),
+        (Answer(404, {}, b"<html>"), Unavailable),
+        (error(404, "Internal_RecordNotFound"), Rejected),
+        (error(404, "Internal_DataNotFoundFilter"), Rejected),
         (error(500), Unknown),
         (error(502), Unknown),
         (error(504), Unknown),
-        (error(409), Unknown),
+        (error(409, "Internal_EntityWithSameKeyExists"), Rejected),
+        (error(409, "Request_EntityChanged"), Unknown),
         (Answer(400, {}, b"<html>"), Unknown),
         (Answer(302, {}, b""), Unknown),
     ],
@@ -124,9 +131,18 @@ def test_a_refused_write_has_the_outcome_of_the_table(answer: Answer, kind: type
     assert isinstance(refused_write(answer, posting()), kind)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(500, NotSent), (429, NotSent), (403, Unavailable)])
-def test_a_refused_read_is_never_unknown(status: int, kind: type) -> None:
-    assert isinstance(refused_read(error(status)), kind)
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (error(500), NotSent),
+        (error(429), NotSent),
+        (error(403), Unavailable),
+        (error(404, "Internal_CompanyNotFound"), Unavailable),
+        (error(404, "Internal_RecordNotFound"), NotSent),
+    ],
+)
+def test_a_refused_read_is_never_unknown(answer: Answer, kind: type) -> None:
+    assert isinstance(refused_read(answer), kind)
 
 
 def test_a_rejection_tells_the_erps_reason_without_free_text_or_correlation_id() -> None:

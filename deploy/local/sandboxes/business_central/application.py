@@ -19,8 +19,8 @@ from deploy.local.sandboxes.business_central.company import Company, Duplicates
 from deploy.local.sandboxes.business_central.oauth import Grant, TokenOffice
 from deploy.local.sandboxes.business_central.odata import read_query
 from deploy.local.sandboxes.business_central.operations import LARGEST_PAGE, Call, Desk
-from deploy.local.sandboxes.business_central.refusals import CREDENTIALS, RefusedError, refusal
-from deploy.local.sandboxes.business_central.routes import BATCH, Place, place_of
+from deploy.local.sandboxes.business_central.refusals import CREDENTIALS, Refusal, RefusedError, refusal
+from deploy.local.sandboxes.business_central.routes import BATCH, Operation, Place, place_of
 from deploy.local.sandboxes.control import Control
 from deploy.local.sandboxes.exchange import Exchange, Verdict
 from deploy.local.sandboxes.faults import Faults, Visit
@@ -36,7 +36,8 @@ _LARGEST_BODY = 16 * 1024 * 1024
 class Settings(BaseModel):
     """`token_seconds` is how long a new token lasts; `withdraw_tokens` ends all that were given out. `open_from` and
     `open_to` stand for the tenants' own days, `page_size` is how many rows an answer holds at the most.
-    `leaves_out_dimensions`: those inside the lines of a new invoice are not taken."""
+    `leaves_out_dimensions`: those inside the lines of a new invoice are not taken. `refusals` is operation → how each
+    call of it is refused, in a `$batch` too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     open_to: date | None = None
     page_size: int = LARGEST_PAGE
     leaves_out_dimensions: bool = False
+    refusals: Mapping[Operation, Refusal] = {}
 
 
 class BusinessCentral:
@@ -77,6 +79,7 @@ class BusinessCentral:
         for company_id, desk in self._desks.items():
             desk.company.duplicates = self.settings.duplicates
             desk.company.leaves_out_dimensions = self.settings.leaves_out_dimensions
+            desk.refusals = self.settings.refusals
             desk.page_size = self.settings.page_size
             given = {name: day for name, day in days.items() if day is not None}
             desk.company.tenant = self._tenants[company_id].model_copy(update=given)

@@ -1,6 +1,6 @@
 """One operation on one company: what it carries, and what it does when it is applied."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from deploy.local.sandboxes.business_central.bodies import (
 from deploy.local.sandboxes.business_central.company import Company
 from deploy.local.sandboxes.business_central.invoices import Invoice, Line
 from deploy.local.sandboxes.business_central.odata import Expansion, Query, Row
-from deploy.local.sandboxes.business_central.refusals import RefusedError
+from deploy.local.sandboxes.business_central.refusals import Refusal, RefusedError
 from deploy.local.sandboxes.business_central.routes import Operation, Place
 from deploy.local.sandboxes.exchange import Verdict
 from deploy.local.sandboxes.ledger import Effect
@@ -44,11 +44,12 @@ class Call:
 
 class Desk:
     """Applies calls to one company. `hides` says which invoices look-ups don't see just now; `page_size` is how many
-    rows an answer holds at the most."""
+    rows an answer holds at the most; `refusals` says which operations are refused, each call by itself."""
 
     def __init__(self, company: Company, hides: Hides) -> None:
         self.company = company
         self.page_size = LARGEST_PAGE
+        self.refusals: Mapping[Operation, Refusal] = {}
         self._attachments = Attachments()
         self._hides = hides
         self._operations: dict[Operation, Callable[[Call], Verdict]] = {
@@ -74,6 +75,8 @@ class Desk:
 
     def apply(self, call: Call, _: int) -> Verdict:
         try:
+            if (told := self.refusals.get(call.place.operation)) is not None:
+                raise told.error()
             return self._operations[call.place.operation](call)
         except RefusedError as error:
             refused = [Effect(applied=False, note=error.code)]

@@ -7,6 +7,8 @@ Source: MicrosoftDocs/dynamics365smb-devitpro-pb, webservices/dynamics-error-cod
 from http import HTTPStatus
 from uuid import uuid4
 
+from pydantic import BaseModel, ConfigDict
+
 from deploy.local.sandboxes.answers import Answer, json_answer
 
 DIALOG = "Application_DialogException"
@@ -28,6 +30,19 @@ class RefusedError(Exception):
 
     def answer(self) -> Answer:
         return refusal(self.status, self.code, str(self))
+
+
+class Refusal(BaseModel):
+    """One that is told to it: no page says with which status each code comes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: int
+    code: str
+    message: str
+
+    def error(self) -> RefusedError:
+        return RefusedError(self.message, code=self.code, status=self.status)
 
 
 def refusal(status: int, code: str | None, message: str) -> Answer:
