@@ -2,34 +2,48 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
+from itertools import takewhile
 
 from connectors.contract import Posting
 
 _LONGEST_MESSAGE = 300
 _SHORTEST_WITHHELD = 4
+_RECOGNISED = 20
+"""Characters by which the beginning of a text is known for it."""
+
 _ELLIPSIS = "…"
+_JOINER = "\u200d"
+
+Measure = Callable[[str], int]
+"""How long a text is, in the unit of the field."""
 
 
-def one_line(text: str, longest: int) -> str:
-    """Line breaks and runs of blanks become one blank; at most `longest` characters, cut marks with `…`.
+def utf16_units(text: str) -> int:
+    """How long .NET says a text is: what lies above U+FFFF, as emoji do, counts two."""
+    return len(text) + sum(character > "\uffff" for character in text)
 
-    A cut never separates a letter from its accents (combining marks), nor a joined emoji from its parts.
+
+def one_line(text: str, longest: int, measure: Measure = len) -> str:
+    """Line breaks and runs of blanks become one blank; at most `longest` by `measure`, cut marks with `…`.
+
+    A cut never separates a letter from its accents (marks), nor a joined emoji from its parts.
     """
     flat = " ".join(text.split())
-    if len(flat) <= longest:
+    if measure(flat) <= longest:
         return flat
-    end = longest - len(_ELLIPSIS)
-    while end > 0 and _joins(flat[end - 1], flat[end]):
+    room = longest - measure(_ELLIPSIS)
+    end = min(room, len(flat) - 1)
+    while end > 0 and (measure(flat[:end]) > room or _joins(flat[end - 1], flat[end])):
         end -= 1
     return flat[:end].rstrip() + _ELLIPSIS
 
 
-def text_with_day(text: str, day: date, longest: int) -> str:
+def text_with_day(text: str, day: date, longest: int, measure: Measure = len) -> str:
     """As `one_line`, with the day for which it was approved, where it is booked on another."""
     mark = f" (orig. {day.isoformat()})"
-    return one_line(text, longest - len(mark)) + mark
+    return one_line(text, longest - measure(mark), measure) + mark
 
 
 def message_for_people(message: str, posting: Posting) -> str:
@@ -37,7 +51,7 @@ def message_for_people(message: str, posting: Posting) -> str:
     quote back."""
     told = re.sub(r"\s*CorrelationId:\s*\S+", "", message)
     for text in _free_texts(posting):
-        told = told.replace(text, _ELLIPSIS)
+        told = _without(told, text)
     return one_line(told, _LONGEST_MESSAGE)
 
 
@@ -48,11 +62,23 @@ def error_code(code: object, otherwise: str) -> str:
 
 def _free_texts(posting: Posting) -> Iterable[str]:
     texts = {posting.text, *(line.text for line in posting.lines)}
-    variants = {form for text in texts for form in (text, one_line(text, _LONGEST_MESSAGE))}
+    variants = {form for text in texts for form in (text, " ".join(text.split()))}
     long_enough = (text for text in variants if len(text) >= _SHORTEST_WITHHELD)
     return sorted(long_enough, key=len, reverse=True)
 
 
+def _without(message: str, text: str) -> str:
+    """Wherever the text is quoted, whole or cut: what was sent is its beginning, and an ERP may cut that again."""
+    head = text[:_RECOGNISED]
+    start = message.find(head)
+    while start >= 0:
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(message[start:], text, strict=False))
+        message = message[:start] + _ELLIPSIS + message[start + sum(1 for _ in alike) :]
+        start = message.find(head, start + len(_ELLIPSIS))
+    return message
+
+
 def _joins(before: str, after: str) -> bool:
-    joiner = "\u200d"
-    return unicodedata.combining(after) > 0 or joiner in (before, after) or "\ufe00" <= after <= "\ufe0f"
+    is_mark = unicodedata.category(after).startswith("M")  # accents, and what chooses a form or encloses
+    is_skin_tone = "\U0001f3fb" <= after <= "\U0001f3ff"
+    return is_mark or is_skin_tone or _JOINER in (before, after)

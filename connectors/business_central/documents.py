@@ -10,10 +10,10 @@ from datetime import date
 from decimal import Decimal
 
 from connectors.contract import Posting, PostingLine
-from connectors.erp_text import one_line, text_with_day
+from connectors.erp_text import one_line, text_with_day, utf16_units
 
 LONGEST_TEXT = 100
-"""`description` of a purchase invoice line, in characters."""
+"""`description` of a purchase invoice line, in UTF-16 units, as .NET counts text: no page states the unit."""
 
 _NOT_FINAL = frozenset({"Draft", "In Review", "In_x0020_Review"})
 
@@ -65,7 +65,8 @@ def moved_to(posting: Posting, day: date) -> Posting:
     if day == posting.posting_date:
         return posting
     lines = tuple(
-        replace(line, text=text_with_day(line.text, posting.posting_date, LONGEST_TEXT)) for line in posting.lines
+        replace(line, text=text_with_day(line.text, posting.posting_date, LONGEST_TEXT, utf16_units))
+        for line in posting.lines
     )
     return replace(posting, posting_date=day, lines=lines)
 
@@ -142,7 +143,7 @@ def _line(line: PostingLine, with_dimensions: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "lineType": "Account",
         "lineObjectNumber": line.account,
-        "description": one_line(line.text, LONGEST_TEXT),
+        "description": one_line(line.text, LONGEST_TEXT, utf16_units),
         "quantity": 1,
         "unitCost": _json_number(line.amount),
     }

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from connectors.business_central.documents import invoice_payload
 from connectors.contract import Found, NotSent, Posted, Posting, PostingLine, Rejected, Unavailable, Unknown
 from connectors.hosts import AllowedHosts
 from connectors.http import HttpClient, Timeouts
@@ -190,6 +191,34 @@ async def test_an_app_that_may_not_read_the_open_days_still_books(business_centr
     rule = FaultRule(action=Action.REFUSE_BEFORE, kind="generalLedgerSetup", status=status)
     await bench.sandbox.set_faults(rule)
     assert isinstance(await bench.connect().post(posting, Permit()), Posted)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("text", ["Tog 🚆" * 30, "👩\u200d👩\u200d👧" * 30])
+async def test_a_text_is_cut_by_the_units_that_business_central_counts(
+    business_central: SandboxBench, text: str, moved: bool
+) -> None:
+    line = PostingLine("7140", Decimal("1250.50"), text)
+    day = date(2025, 12, 20) if moved else date(2026, 11, 20)
+    posting = business_central.posting(text=text, lines=(line,), posting_date=day, moves_to_open_period=moved)
+    assert isinstance(await business_central.connect().post(posting, Permit()), Posted)
+    (document,) = await business_central.documents(posting)
+    kept = document.lines[0].text or ""
+    assert kept.endswith("… (orig. 2025-12-20)" if moved else "…")
+    assert 88 <= len(kept.encode("utf-16-le")) // 2 <= 100
+
+
+async def test_a_refusal_that_quotes_a_cut_text_does_not_show_it(business_central: SandboxBench) -> None:
+    text = "Møte med Kari Nordmann 🚆 " * 10
+    posting = business_central.posting(lines=(PostingLine("7140", Decimal("1250.50"), text),))
+    sent = invoice_payload(posting, "NOK")["purchaseInvoiceLines"]
+    assert isinstance(sent, list)
+    refusal = f"The length of the string is 119. Value: {sent[0]['description']}"
+    rule = FaultRule(action=Action.REFUSE_BEFORE, kind="create_invoice", status=400, message=refusal)
+    await business_central.sandbox.set_faults(rule)
+    outcome = await business_central.connect().post(posting, Permit())
+    assert isinstance(outcome, Rejected)
+    assert "Kari" not in outcome.message
 
 
 FOUR = {"AVD": "10", "PROSJEKT": "P2", "FORMÅL": "A", "BÆRER": "1"}

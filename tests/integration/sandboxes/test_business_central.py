@@ -122,6 +122,7 @@ async def test_tax_of_a_line_is_inside_a_price_that_includes_it(central: Busines
         ({"purchaseInvoiceLines": [line(10, lineObjectNumber="1")]}, "Internal_InvalidTableRelation"),
         ({"purchaseInvoiceLines": [line(10, lineType="Item")]}, "BadRequest"),
         ({"purchaseInvoiceLines": [line(10, description="x" * 101)]}, "Application_StringExceededLength"),
+        ({"purchaseInvoiceLines": [line(10, description="\U0001f686" * 51)]}, "Application_StringExceededLength"),
         ({"purchaseInvoiceLines": [line(10, taxCode="77")]}, "Internal_InvalidTableRelation"),
     ],
 )

@@ -2,7 +2,7 @@
 else.
 
 Source: MicrosoftDocs/dynamics365smb-devitpro-pb, api-reference/v2.0/resources; lengths from Microsoft's
-OpenAPI file.
+OpenAPI file. They are counted as .NET counts text, in UTF-16 units: no page states the unit.
 """
 
 import json
@@ -11,8 +11,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from deploy.local.sandboxes.business_central.refusals import TOO_LONG, RefusedError
 
@@ -33,9 +34,22 @@ def _day(value: object) -> object:
     return value
 
 
+def _within(longest: int) -> AfterValidator:
+    """UTF-16 units; `StringConstraints` counts code points, and stands in the schema."""
+
+    def checked(text: str) -> str:
+        if len(text.encode("utf-16-le", "surrogatepass")) // 2 > longest:
+            raise PydanticCustomError("string_too_long", "too long", {"max_length": longest})
+        return text
+
+    return AfterValidator(checked)
+
+
 Number = Annotated[Decimal, BeforeValidator(_number)]
 Day = Annotated[date, BeforeValidator(_day)]
-Code20 = Annotated[str, StringConstraints(max_length=20)]
+Code20 = Annotated[str, StringConstraints(max_length=20), _within(20)]
+Text100 = Annotated[str, StringConstraints(max_length=100), _within(100)]
+Text50 = Annotated[str, StringConstraints(max_length=50), _within(50)]
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
 
 
@@ -70,8 +84,8 @@ class LineBody(_Body):
     location_id: Guid | None = None
     quantity: Number = Decimal(0)
     unit_cost: Number = Decimal(0)
-    description: Annotated[str, StringConstraints(max_length=100)] = ""
-    description2: Annotated[str, StringConstraints(max_length=50)] = ""
+    description: Text100 = ""
+    description2: Text50 = ""
     tax_code: Code20 | None = None
     dimension_set_lines: tuple[DimensionSetLineBody, ...] = ()
 
@@ -79,7 +93,7 @@ class LineBody(_Body):
 class AttachmentBody(_Body):
     parent_id: Guid
     parent_type: Literal["Purchase Invoice"]
-    file_name: Annotated[str, StringConstraints(min_length=1, max_length=250)]
+    file_name: Annotated[str, StringConstraints(min_length=1, max_length=250), _within(250)]
 
 
 class InvoiceChangeBody(_Body):
@@ -87,7 +101,7 @@ class InvoiceChangeBody(_Body):
 
     vendor_id: Guid | None = None
     vendor_number: Code20 | None = None
-    vendor_invoice_number: Annotated[str, StringConstraints(max_length=35)] = ""
+    vendor_invoice_number: Annotated[str, StringConstraints(max_length=35), _within(35)] = ""
     invoice_date: Day | None = None
     posting_date: Day | None = None
     due_date: Day | None = None
