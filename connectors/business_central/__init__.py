@@ -36,7 +36,7 @@ class _Factory:
     ) -> AccountingConnector:
         read, hosts = read_settings(settings, environment)
         check_credentials(credentials, self.secret_fields)
-        user = [credentials["client_id"], credentials["client_secret"]]
+        user = [str(read.tenant_id), credentials["client_id"].lower()]  # whichever of its secrets it signs in with
         pace = self._paces.of(user, read.requests_per_5_minutes, MOST_AT_ONCE)
         return BusinessCentralConnector(read, credentials, mapping, hosts, pace)
 

@@ -55,6 +55,7 @@ class BusinessCentralConnector:
         self._settings = settings
         self._mapping = mapping
         self._now = now
+        self._pace = pace
         self._http = _http_client(settings, hosts)
         self._api = _company_api(settings, credentials, self._http, pace)
         self._open_days = OpenDaysReader(self._api)
@@ -98,6 +99,7 @@ class BusinessCentralConnector:
         return await problems(self._api, self._mapping, today)
 
     async def close(self) -> None:
+        self._pace.retire()
         await self._http.close()
 
     async def _company_currency(self) -> str | NotSent | Unavailable:
