@@ -65,7 +65,8 @@ class Claimer:
         self._alone: set[asyncio.Task[None]] = set()
 
     async def claim(self, wish: Wish) -> Answer:
-        """As `claiming.claim`, with others in one transaction. Raises DatabaseAwayError."""
+        """As `claiming.claim`, with others in one transaction. Raises DatabaseAwayError; LostClaimError in each lane
+        that was claimed for together."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         counter = self._next if wish.is_under_way else self._first
         counter.queue.put_nowait(_Waiting(wish, answer))

@@ -15,7 +15,7 @@ from connectors.reference import reference_of
 from schemas.approval import ReimbursementApproved
 from worker.adapters import Adapter
 from worker.store import items
-from worker.store.database import Connection, Pool, transaction
+from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
 from worker.store.items import Attempt, Claim, OpenConnector, PendingItem
 
 _POSTING = TypeAdapter(Posting)
@@ -56,6 +56,13 @@ class Wish:
     is_under_way: bool = False
 
 
+class LostClaimError(DatabaseAwayError):
+    """The answer to the claim's commit was lost: items may be `sending` that nobody will send or settle.
+
+    Only a lease with a higher fence finds them, so whoever wished for them has to let go of its lane.
+    """
+
+
 Answer: TypeAlias = "list[Claimed] | Closed | Reconfigured"
 
 
@@ -82,7 +89,7 @@ class _Draft:
 
 
 async def claim(pool: Pool, worker_id: UUID, wish: Wish) -> Answer:
-    """The oldest items that are released and due, each with its posting."""
+    """The oldest items that are released and due, each with its posting. Raises as `claim_together`."""
     answers = await claim_together(pool, worker_id, [wish], waits=True)
     return answers.get(wish.organization_id, Closed())
 
@@ -93,16 +100,23 @@ async def claim_together(
     """For several lanes in one transaction, by organisation; those whose connector is not open are left out.
 
     Not `waits`: so are those whose connector or lane somebody changes right now, since one must not hold up the others.
+    Raises DatabaseAwayError where nothing was claimed, LostClaimError where nobody knows.
     """
-    async with transaction(pool) as connection:
-        fences = {wish.organization_id: wish.fence for wish in wishes}
-        open_ = await items.lock_open_connectors(connection, fences, waits=waits)
-        answers: dict[str, Answer] = {}
-        ready: dict[str, _Ready] = {}
-        for wish in wishes:
-            _sort(wish, open_.get(wish.organization_id), answers, ready)
-        drafts = await _drafts(connection, ready)
-        attempts = await items.claim(connection, worker_id, [one.claim for one in drafts]) if drafts else []
+    answers: dict[str, Answer] = {}
+    ready: dict[str, _Ready] = {}
+    attempts: list[Attempt] = []
+    try:
+        async with transaction(pool) as connection:
+            fences = {wish.organization_id: wish.fence for wish in wishes}
+            open_ = await items.lock_open_connectors(connection, fences, waits=waits)
+            for wish in wishes:
+                _sort(wish, open_.get(wish.organization_id), answers, ready)
+            drafts = await _drafts(connection, ready)
+            attempts = await items.claim(connection, worker_id, [one.claim for one in drafts]) if drafts else []
+    except DatabaseAwayError as error:
+        if attempts:  # from here on, all that could fail was the commit
+            raise LostClaimError(str(error)) from error
+        raise
     return answers | _claimed(ready, drafts, attempts)
 
 

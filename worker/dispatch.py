@@ -106,11 +106,11 @@ class Dispatcher:
 
     def _start(self, lane: Lane, stop: asyncio.Event) -> None:
         drain = Drain(lane, self._shop, stop)
-        task = asyncio.create_task(self._drain(lane, drain))
+        task = asyncio.create_task(self._drain(lane, drain, stop))
         self._drains[task] = drain
         task.add_done_callback(self._drains.pop)
 
-    async def _drain(self, lane: Lane, drain: Drain) -> None:
+    async def _drain(self, lane: Lane, drain: Drain, stop: asyncio.Event) -> None:
         try:
             with self._shop.pulse.watching(LoopName.DRAIN, lane.organization_id) as beat:
                 await drain.run(beat)
@@ -118,14 +118,26 @@ class Dispatcher:
             log.error("drain_failed", organization_id=lane.organization_id, **failure(error))
             await drain.finish()
         finally:
-            await self._give_back(lane, drain)
+            await self._give_back(lane, drain, stop)
 
-    async def _give_back(self, lane: Lane, drain: Drain) -> None:
-        """A wake that came too late for the drain is kept for the next lease."""
-        with suppress(DatabaseAwayError):
-            await self._keeper.give_back(lane, idle=drain.leaves_nothing)
+    async def _give_back(self, lane: Lane, drain: Drain, stop: asyncio.Event) -> None:
+        """Tried again while PostgreSQL is away, or whoever is next would wait for the end of the lease, for nothing. A
+        wake that came too late for the drain is kept for them."""
+        try:
+            while not await self._is_given_back(lane, drain) and not stop.is_set():
+                await pause(stop, 1.0)
+        finally:
+            self._keeper.drop(lane)
         if lane.wake.is_set():
             self.wake(lane.organization_id)
+
+    async def _is_given_back(self, lane: Lane, drain: Drain) -> bool:
+        try:
+            await self._keeper.give_back(lane, idle=drain.leaves_nothing, leaves_lost=drain.may_have_lost_claim)
+        except DatabaseAwayError as error:
+            log.warning("lane_not_given_back", organization_id=lane.organization_id, error=str(error))
+            return False
+        return True
 
     async def _finish_switching_off(self) -> None:
         """For connectors whose last item on the wire was settled by nobody's drain."""

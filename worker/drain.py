@@ -12,7 +12,7 @@ import structlog
 from connectors.contract import ConfigurationError
 from worker.adapters import Adapter, Adapters
 from worker.claimer import Claimer
-from worker.claiming import Answer, Claimed, Closed, Reconfigured, Wish
+from worker.claiming import Answer, Claimed, Closed, LostClaimError, Reconfigured, Wish
 from worker.delivery import Delivery
 from worker.domain.states import ItemState, judge_outcome
 from worker.lane_health import LaneHealth
@@ -66,6 +66,9 @@ class Drain:
         self._next_look: float | None = 0.0
         self._has_failed_delivery = False
         self._is_closed = False
+        self.may_have_lost_claim = False
+        """Whether items may be `sending` of which this drain does not know: nobody sends or settles them, and only who
+        leases the lane anew finds them."""
 
     @property
     def is_idle(self) -> bool:
@@ -116,14 +119,20 @@ class Drain:
             delivery.give_up()
 
     def _goes_on(self) -> bool:
-        """After a delivery that failed, what is on the wire comes to its end, and then the lease: whoever has it next
-        calls the item unknown. The permit holds until then, or one bad item would turn its neighbours back for ever."""
-        return self._lane.permit.is_valid() and not self._stop.is_set() and not self._has_failed_delivery
+        """After a delivery that failed, or a claim that was lost, what is on the wire comes to its end, and then the
+        lease: whoever has it next calls the item unknown. The permit holds until then, or one bad item would turn its
+        neighbours back for ever."""
+        has_lost_sight = self._has_failed_delivery or self.may_have_lost_claim
+        return self._lane.permit.is_valid() and not self._stop.is_set() and not has_lost_sight
 
     async def _try_once(self) -> bool:
         """Whether there was anything to do. A database that is away is waited for."""
         try:
             is_busy = await self._run_once()
+        except LostClaimError as error:
+            self._log_wait(error)
+            self._lane.wake.set()  # ends the drain, and has the lane looked at once it is given back
+            return True
         except DatabaseAwayError as error:
             self._wait_for_database(error)
             return True
@@ -158,7 +167,12 @@ class Drain:
         try:
             is_under_way = bool(self._in_flight)
             wish = Wish(self._lane.organization_id, self._lane.fence, self._adapter, room, is_under_way)
+            self.may_have_lost_claim = True  # also where this is cancelled meanwhile
             answer = await self._shop.claimer.claim(wish)
+            self.may_have_lost_claim = False
+        except DatabaseAwayError as error:
+            self.may_have_lost_claim = isinstance(error, LostClaimError)
+            raise
         finally:
             self._lane.has_news |= not isinstance(answer, list) or len(answer) >= room
         return answer
@@ -273,9 +287,12 @@ class Drain:
                     await finish_if_done(connection, self._lane.organization_id)
 
     def _wait_for_database(self, error: DatabaseAwayError) -> None:
-        log.warning("lane_waits_for_database", organization_id=self._lane.organization_id, error=str(error))
+        self._log_wait(error)
         self._lane.pause(DATABASE_PAUSE)
         self._beat(in_vain=True)
+
+    def _log_wait(self, error: DatabaseAwayError) -> None:
+        log.warning("lane_waits_for_database", organization_id=self._lane.organization_id, error=str(error))
 
     def _patience(self, idle_since: float) -> float:
         """Seconds to wait for a wake; 0 or less: the lane has been idle long enough."""

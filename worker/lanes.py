@@ -114,20 +114,26 @@ class LaneKeeper:
             else:
                 self._lose(lane)
 
-    async def give_back(self, lane: Lane, *, idle: bool) -> None:
+    async def give_back(self, lane: Lane, *, idle: bool, leaves_lost: bool = False) -> None:
         """`idle`: nothing is on the wire, so the lane is free at once; otherwise its lease has to end first.
 
-        It counts as held until then: a wake that comes meanwhile finds it, and is not lost.
+        `leaves_lost`: items may be `sending` that nobody sends. The lane is free at once too, but as one whose holder
+        is gone: it is taken again for their sake, whether or not anything else waits.
+
+        It counts as held until then, or until it is dropped: a wake that comes meanwhile finds it, and is not lost.
         """
         lane.permit.revoke()
-        try:
-            if idle:
-                async with acquire(self._pool) as connection:
-                    await lanes.release(connection, lane.organization_id, lane.fence, self._worker_id)
-        finally:
-            if self._holds(lane):
-                del self.held[lane.organization_id]
-            telemetry.LANES_HELD.set(len(self.held))
+        if idle:
+            free = lanes.end_lease if leaves_lost else lanes.release
+            async with acquire(self._pool) as connection:
+                await free(connection, lane.organization_id, lane.fence, self._worker_id)
+        self.drop(lane)
+
+    def drop(self, lane: Lane) -> None:
+        """Its lease ends by itself, where it has not been given back."""
+        if self._holds(lane):
+            del self.held[lane.organization_id]
+        telemetry.LANES_HELD.set(len(self.held))
 
     def _holds(self, lane: Lane) -> bool:
         """False also where the lane was lost and has been leased anew."""

@@ -51,6 +51,11 @@ async def release(connection: Connection, organization_id: str, fence: int, work
     await connection.execute(_SQL["release_lane"], organization_id, fence, worker_id)
 
 
+async def end_lease(connection: Connection, organization_id: str, fence: int, worker_id: UUID) -> None:
+    """As `release`, and whoever looks for lanes takes it even where nothing waits."""
+    await connection.execute(_SQL["end_lease"], organization_id, fence, worker_id)
+
+
 async def pause(connection: Connection, organization_id: str, fence: int, delay: timedelta, failures: int) -> None:
     await connection.execute(_SQL["pause_lane"], organization_id, fence, delay, failures)
 

@@ -44,6 +44,10 @@ returning l.organization_id;
 update lane set leased_by = null, leased_until = 'epoch'
 where organization_id = $1 and fence = $2 and leased_by = $3;
 
+-- end_lease: free for others at once, as after a holder that is gone: whoever takes it abandons what it left
+update lane set leased_until = clock_timestamp()
+where organization_id = $1 and fence = $2 and leased_by = $3 and leased_until > clock_timestamp();
+
 -- pause_lane: the ERP could not be reached or asked for patience
 update lane set not_before = clock_timestamp() + $3::interval, failures = $4
 where organization_id = $1 and fence = $2;
