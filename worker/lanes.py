@@ -15,6 +15,7 @@ from worker.clock import passing
 from worker.store import lanes, outbox
 from worker.store.database import Pool, acquire, transaction
 from worker.store.lanes import AbandonedItem, LeasedLane
+from worker.telemetry import failure
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +85,10 @@ class LaneKeeper:
         return len(self.held) >= self._capacity
 
     async def take(self, hints: Iterable[str] | None) -> list[Lane]:
-        """Leases what is free and has something to do; what an earlier holder left on the wire becomes `unknown`."""
+        """Leases what is free and has something to do; what an earlier holder left on the wire becomes `unknown`.
+
+        A lane where that can't be written down costs the others nothing: it is not held, and its lease ends by itself.
+        """
         room = self._capacity - len(self.held)
         if room <= 0:
             self._ask_idle_ones_back()
@@ -92,12 +96,20 @@ class LaneKeeper:
         deadline = self._deadline()
         async with acquire(self._pool) as connection:
             leased = await lanes.lease(connection, self._worker_id, self._lease, hints, room)
-        taken = [_lane(one, LeasePermit(deadline)) for one in leased]
-        for lane in taken:
-            await self._abandon_leftovers(lane)
-            self.held[lane.organization_id] = lane
+        fresh = [_lane(one, LeasePermit(deadline)) for one in leased]
+        are_held = await asyncio.gather(*map(self._begin_to_hold, fresh))
         telemetry.LANES_HELD.set(len(self.held))
-        return taken
+        return [lane for lane, is_held in zip(fresh, are_held, strict=True) if is_held]
+
+    async def _begin_to_hold(self, lane: Lane) -> bool:
+        """Whether it is held. What is held is renewed for as long as it is, so it must be handed out to somebody."""
+        try:
+            await self._abandon_leftovers(lane)
+        except Exception as error:  # noqa: BLE001  # one lane's bug must not end the others; the lane is tried again
+            log.error("lane_not_taken", organization_id=lane.organization_id, **failure(error))
+            return False
+        self.held[lane.organization_id] = lane
+        return True
 
     async def renew(self) -> None:
         """Extends every lease; a lane that is no longer ours loses its permit at once."""

@@ -194,3 +194,28 @@ async def test_a_permit_that_was_revoked_stays_so_whatever_a_renewal_says(scene:
     lane.permit.revoke()
     await own.renew()
     assert not lane.permit.is_valid()
+
+
+@pytest.mark.parametrize("code", ["55P03", "P0001"], ids=["passes", "does not pass"])
+async def test_a_lane_whose_leftovers_cannot_be_told_costs_the_others_nothing(scene: Scene, code: str) -> None:
+    names = ["hlf", "nbf", "nrk"]
+    await waiting(scene, *names)
+    for lane in await keeper(scene).take(None):
+        await claimed_by(scene, lane, uuid4())
+    await let_leases_end(scene)
+    await scene.fetch(
+        "create function refuse() returns trigger language plpgsql as "
+        f"$$ begin raise 'no' using errcode = '{code}'; end $$"
+    )
+    await scene.fetch(
+        "create trigger refuse before update on item for each row "
+        "when (new.organization_id = 'nbf' and new.state = 'unknown') execute function refuse()"
+    )
+    own = keeper(scene)
+    taken = await own.take(None)
+    assert sorted(lane.organization_id for lane in taken) == ["hlf", "nrk"]
+    assert own.held == {lane.organization_id: lane for lane in taken}
+    await scene.fetch("drop trigger refuse on item")
+    await let_leases_end(scene)
+    assert "nbf" in {lane.organization_id for lane in await keeper(scene).take(None)}
+    assert set((await scene.states("nbf")).values()) == {"unknown"}
