@@ -128,7 +128,10 @@ class Dispatcher:
                 await pause(stop, 1.0)
         finally:
             self._keeper.drop(lane)
-        if lane.wake.is_set():
+        if lane.is_wanted_elsewhere:
+            self._look_at_all = True
+            self._woken.set()
+        elif lane.wake.is_set():
             self.wake(lane.organization_id)
 
     async def _is_given_back(self, lane: Lane, drain: Drain) -> bool:

@@ -66,6 +66,7 @@ class Drain:
         self._next_look: float | None = 0.0
         self._has_failed_delivery = False
         self._is_closed = False
+        self._turn_ends = time.monotonic() + workshop.idle.total_seconds()
         self.may_have_lost_claim = False
         """Whether items may be `sending` of which this drain does not know: nobody sends or settles them, and only who
         leases the lane anew finds them."""
@@ -140,7 +141,7 @@ class Drain:
         return is_busy
 
     async def _run_once(self) -> bool:
-        if self._lane.is_paused():
+        if self._lane.is_paused() or self._has_had_its_turn():
             return True
         claimed = await self._claim()
         self._is_closed = isinstance(claimed, Closed)
@@ -294,9 +295,22 @@ class Drain:
     def _log_wait(self, error: DatabaseAwayError) -> None:
         log.warning("lane_waits_for_database", organization_id=self._lane.organization_id, error=str(error))
 
+    def _has_had_its_turn(self) -> bool:
+        """Others wait for a lane to be free, and this one has been held for a while, however much of it is left."""
+        return self._lane.is_wanted_elsewhere and time.monotonic() >= self._turn_ends
+
+    def _is_to_make_room(self) -> bool:
+        """Also where its ERP wants patience, which is on record by then: that is as long for whoever takes it next."""
+        waits_for_erp = self._lane.is_wanted_elsewhere and self._lane.is_paused() and self._lane.failures > 0
+        return self.is_idle and (waits_for_erp or self._has_had_its_turn())
+
     def _patience(self, idle_since: float) -> float:
         """Seconds to wait for a wake; 0 or less: the lane has been idle long enough."""
         now = time.monotonic()
+        if self._is_to_make_room():
+            return 0.0
+        if self._has_had_its_turn():
+            return LONGEST_REST
         if self._lane.is_paused():
             return self._lane.paused_until - now
         idle = self._shop.idle.total_seconds()

@@ -45,7 +45,8 @@ class LeasePermit:
 class Lane:
     """A held lane. `failures` are the ERP's in a row; nothing is claimed before `paused_until` (monotonic seconds).
 
-    `is_wanted_elsewhere`: this worker holds as many as it may, so an idle one is to be given back.
+    `is_wanted_elsewhere`: this worker holds as many as it may, so one that is idle, waits for its ERP, or has had its
+    turn is to be given back.
     `has_news`: there may be something to claim that the last claim did not see.
     """
 
@@ -91,7 +92,7 @@ class LaneKeeper:
         """
         room = self._capacity - len(self.held)
         if room <= 0:
-            self._ask_idle_ones_back()
+            self._ask_for_room()
             return []
         deadline = self._deadline()
         async with acquire(self._pool) as connection:
@@ -151,7 +152,7 @@ class LaneKeeper:
         """False also where the lane was lost and has been leased anew."""
         return self.held.get(lane.organization_id) is lane
 
-    def _ask_idle_ones_back(self) -> None:
+    def _ask_for_room(self) -> None:
         for lane in self.held.values():
             lane.is_wanted_elsewhere = True
             lane.wake.set()

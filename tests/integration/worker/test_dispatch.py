@@ -3,6 +3,7 @@
 import asyncio
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from deploy.local.sandboxes.tenants import Tenants, sample_tenants
 from deploy.local.services import Services
 from tests.events import approval
 from tests.scene import DISPATCH_ONLY, INTAKE_ONLY, PATIENCE, Scene, fresh, own_scene, ready
+from worker import bootstrap
 from worker.domain.switching import Phase
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -97,6 +99,30 @@ async def test_a_backlog_of_one_organisation_does_not_delay_the_only_item_of_ano
     place = next(at for at, line in enumerate(lines) if line.reference == reference_of("small", single))
     ahead = {reference_of("big", name) for name in backlog}
     assert len([line for line in lines[:place] if line.reference in ahead]) <= 3
+
+
+async def test_lanes_that_wait_for_their_erp_leave_their_places_to_those_of_another(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "LANES_AT_ONCE", 2)
+    first, second, sound = fresh(3)
+    fault = FaultRule(action=Action.TOO_MANY_REQUESTS, kind=TAKES_IN["xledger"], retry_after=3600)
+    await scene.erps["xledger"].set_faults(fault)
+    await scene.organization("down-1")
+    await scene.organization("down-2")
+    await scene.organization("up", "business_central")
+    async with scene.worker():
+        for organization_id, name in (("down-1", first), ("down-2", second)):
+            await stored(scene, name, organization_id=organization_id)
+            await scene.switch(True, organization_id)
+            await scene.until(partial(scene.history, name, organization_id))
+        await scene.switch(True, "up", "business_central")
+        await scene.approve(approval(sound, "up"))
+        await scene.all_synced(sound, organization_id="up")
+    waits = await scene.fetch(
+        "select not_before - clock_timestamp() as wait from lane where organization_id like 'down%'"
+    )
+    assert all(timedelta(minutes=50) < row["wait"] <= timedelta(hours=1) for row in waits)
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,37 @@ class GateFactory(HangingFactory):
         return self.gate
 
 
+class NarrowGate(Gate):
+    """One at a time."""
+
+    limits = Limits(concurrency=1, longest_request_life=LEASE)
+
+
+async def test_a_lane_that_has_had_its_turn_is_given_back_amid_its_backlog_once_others_wait_for_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = fresh(3)
+    await scene.organization()
+    await store_batch(scene.pool, records("approved", *map(approval, names)), CHANNELS)
+    await scene.switch(True)
+    worker_id, gate = uuid4(), NarrowGate(reference_of("hlf", names[0]))
+    monkeypatch.setattr(bootstrap, "installed_connectors", lambda: {"xledger": GateFactory(gate)})
+    claimer, settler = Claimer(scene.pool, worker_id), Settler(scene.pool, worker_id)
+    [lane] = await LaneKeeper(scene.pool, worker_id, LEASE, 1).take(None)
+    shop = Workshop(scene.pool, worker_id, make_adapters(scene.settings), claimer, settler, idle=timedelta(0))
+    drain = Drain(lane, shop, asyncio.Event())
+    tasks = [asyncio.create_task(one) for one in (claimer.run(), settler.run(), drain.run())]
+    async with asyncio.timeout(PATIENCE):
+        await gate.is_waited_at.wait()
+        lane.is_wanted_elsewhere = True
+        gate.is_open.set()
+        await tasks[-1]
+    for task in tasks[:-1]:
+        task.cancel()
+    assert list((await scene.states()).values()) == ["synced", "pending", "pending"]
+    assert drain.leaves_nothing
+
+
 async def test_what_is_under_way_beside_an_item_that_cannot_be_settled_goes_on(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,17 @@ async def test_a_worker_holds_at_most_its_capacity(scene: Scene) -> None:
     assert len(await second.take(None)) == 2
 
 
+async def test_the_lane_that_was_held_longest_ago_is_taken_first(scene: Scene) -> None:
+    await waiting(scene, "hlf", "nbf", "nrk")
+    own, order = keeper(scene, capacity=1), []
+    for _ in range(6):
+        (lane,) = await own.take(None)
+        order.append(lane.organization_id)
+        await own.give_back(lane, idle=True)
+    assert set(order[:3]) == {"hlf", "nbf", "nrk"}
+    assert order[3:] == order[:3]
+
+
 @pytest.mark.promise("P7")
 async def test_what_the_last_holder_left_on_the_wire_becomes_unknown_and_is_told(scene: Scene) -> None:
     await waiting(scene, "hlf")

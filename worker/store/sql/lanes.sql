@@ -1,4 +1,4 @@
--- lease_lanes: takes free lanes with something to do, and lanes whose holder is gone; null hints: look at all
+-- lease_lanes: takes free lanes with something to do, and lanes whose holder is gone, first those that were held longest ago; null hints: look at all
 with candidate as (
     select l.organization_id
     from lane l
@@ -23,6 +23,7 @@ with candidate as (
                              or (c.enabled and c.suspended_at is not null
                                  and coalesce(c.probe_at, 'epoch') <= clock_timestamp())
                              or (not c.enabled and c.quiesced_at is null))))
+    order by l.leased_until
     limit $4
     for update of l skip locked
 )
@@ -41,7 +42,7 @@ where l.organization_id = h.organization_id and l.fence = h.fence and l.leased_b
 returning l.organization_id;
 
 -- release_lane: free for others at once
-update lane set leased_by = null, leased_until = 'epoch'
+update lane set leased_by = null, leased_until = clock_timestamp()
 where organization_id = $1 and fence = $2 and leased_by = $3;
 
 -- end_lease: free for others at once, as after a holder that is gone: whoever takes it abandons what it left
