@@ -9,12 +9,12 @@ from uuid import UUID
 
 import structlog
 
-from connectors.contract import ConfigurationError
+from connectors.contract import ConfigurationError, Limits
 from worker.adapters import Adapter, Adapters
 from worker.claimer import Claimer
 from worker.claiming import Answer, Claimed, Closed, LostClaimError, Reconfigured, Wish
 from worker.delivery import Delivery
-from worker.domain.states import ItemState, judge_outcome
+from worker.domain.states import ItemState, Verdict, judge_outcome
 from worker.lane_health import LaneHealth
 from worker.lanes import Lane
 from worker.progress import LONGEST_REST, Beat, Pulse, unwatched
@@ -35,6 +35,7 @@ FIRST_CLAIM = 1
 DATABASE_PAUSE = timedelta(seconds=1)
 FAILED_LOOK_PAUSE = timedelta(seconds=10)
 SHORTEST_LOOK = 0.1
+SHORTEST_RESEND = 1.0
 CLAIMABLE_AGAIN = frozenset({ItemState.PENDING, ItemState.UNKNOWN})
 
 
@@ -64,6 +65,9 @@ class Drain:
         self._in_flight: dict[asyncio.Task[None], Delivery] = {}
         self._reading: asyncio.Task[None] | None = None
         self._next_look: float | None = 0.0
+        self._next_resend: float | None = None
+        """Monotonic, as `_next_look`; None: there is none. It counts only while there is room, or a full lane would ask
+        without end for what it can't take."""
         self._has_failed_delivery = False
         self._is_closed = False
         self._turn_ends = time.monotonic() + workshop.idle.total_seconds()
@@ -160,7 +164,8 @@ class Drain:
         return bool(claimed) or not self.is_idle
 
     async def _claim(self) -> Answer:
-        room = (self._adapter.connector.limits.concurrency if self._adapter else FIRST_CLAIM) - len(self._in_flight)
+        room = self._room
+        self._expect_resends()
         if room <= 0 or not self._lane.has_news:
             return []
         self._lane.has_news = False  # before the claim: what is told meanwhile may be too late for it
@@ -177,6 +182,16 @@ class Drain:
         finally:
             self._lane.has_news |= not isinstance(answer, list) or len(answer) >= room
         return answer
+
+    @property
+    def _room(self) -> int:
+        return (self._adapter.connector.limits.concurrency if self._adapter else FIRST_CLAIM) - len(self._in_flight)
+
+    def _expect_resends(self) -> None:
+        """The claim takes what is due to be sent again; when the next one is, is asked after it."""
+        if self._room > 0 and self._next_resend is not None and time.monotonic() >= self._next_resend:
+            self._next_resend, self._next_look = None, 0.0
+            self._lane.has_news = True
 
     async def _close(self) -> None:
         """The connector is off or suspended: once nothing is on the wire it is off, or tried now and then."""
@@ -217,13 +232,19 @@ class Drain:
             delay = self._health.learn(hindrance)
             await self._health.record(hindrance, adapter.kind, delay)
         async with acquire(self._shop.pool) as connection:
-            due_in = await items.next_look(connection, lane.organization_id, adapter.kind)
-        self._next_look = None
-        if due_in is not None:
-            self._look_by(time.monotonic() + max(due_in.total_seconds(), SHORTEST_LOOK))
+            due = await items.next_due(connection, lane.organization_id, adapter.kind)
+        self._next_look = _moment(due.look, SHORTEST_LOOK)
+        self._next_resend = _moment(due.resend, SHORTEST_RESEND)
 
-    def _look_by(self, moment: float) -> None:
-        self._next_look = moment if self._next_look is None else min(self._next_look, moment)
+    def _plan(self, verdict: Verdict, limits: Limits) -> None:
+        """When an item that is open is dealt with next, by the same rule as `due_looks` and `due_resends`."""
+        if not verdict.is_open or verdict.due_in is None:
+            return
+        moment = _moment(verdict.due_in)
+        if verdict.state is ItemState.UNKNOWN and limits.refuses_duplicates and not verdict.is_resent_no_more:
+            self._next_resend = _earlier(self._next_resend, moment)
+        else:
+            self._next_look = _earlier(self._next_look, moment)
 
     def _read(self, work: Coroutine[None, None, None]) -> None:
         self._reading = asyncio.create_task(work)
@@ -267,8 +288,7 @@ class Drain:
         changed = await self._shop.settler.settle(settlement_of(attempt, ItemState.SENDING, verdict))
         self._lane.has_news |= verdict.state in CLAIMABLE_AGAIN
         self._lane.pause(delay)  # from now on, so that the item is due again by then and keeps its place
-        if verdict.is_open and verdict.due_in is not None:
-            self._look_by(time.monotonic() + verdict.due_in.total_seconds())
+        self._plan(verdict, limits)
         log.info(
             "attempt_settled",
             organization_id=attempt.organization_id,
@@ -314,14 +334,26 @@ class Drain:
         if self._lane.is_paused():
             return self._lane.paused_until - now
         idle = self._shop.idle.total_seconds()
-        until_look = idle if self._next_look is None else max(self._next_look - now, SHORTEST_LOOK)
+        next_due = _earlier(self._next_look, self._next_resend if self._room > 0 else None)
+        until_due = idle if next_due is None else max(next_due - now, SHORTEST_LOOK)
         if not self.is_idle:
-            return min(until_look, idle)
-        if self._adapter is not None and until_look < idle:
-            return until_look
+            return min(until_due, idle)
+        if self._adapter is not None and until_due < idle:
+            return until_due
         return 0.0 if self._is_closed or self._lane.is_wanted_elsewhere else idle_since + idle - now
 
     async def _drop_adapter(self) -> None:
         adapter, self._adapter = self._adapter, None
         if adapter is not None:
             await adapter.connector.close()
+
+
+def _moment(due_in: timedelta | None, least: float = 0.0) -> float | None:
+    """Monotonic seconds; what is overdue is waited for a little, so that nothing comes round without a pause."""
+    return None if due_in is None else time.monotonic() + max(due_in.total_seconds(), least)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -10,7 +10,7 @@ import asyncpg
 
 from connectors.contract import Limits
 from worker.domain.states import ItemState, Verdict
-from worker.store.database import Connection
+from worker.store.database import Connection, fetch_one
 from worker.store.queries import load
 
 _SQL = load("items")
@@ -124,6 +124,15 @@ class LookAgain:
     delay: timedelta
     code: str | None
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextDue:
+    """How long until an item is to be looked up at the ERP, or to be sent again, which takes room in the lane; None
+    where there is no such item."""
+
+    look: timedelta | None
+    resend: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +263,9 @@ async def due_looks(connection: Connection, organization_id: str, kind: str, lim
     return [_question(organization_id, kind, row) for row in rows]
 
 
-async def next_look(connection: Connection, organization_id: str, kind: str) -> timedelta | None:
-    """How long until the ERP is to be asked about an item again; None where nothing is open."""
-    wait: timedelta | None = await connection.fetchval(_SQL["next_look"], organization_id, kind)
-    return wait
+async def next_due(connection: Connection, organization_id: str, kind: str) -> NextDue:
+    row = await fetch_one(connection, _SQL["next_due"], organization_id, kind)
+    return NextDue(row["look"], row["resend"])
 
 
 async def look_again(connection: Connection, organization_id: str, later: Sequence[LookAgain]) -> None:

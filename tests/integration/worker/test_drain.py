@@ -31,7 +31,7 @@ from worker import bootstrap
 from worker.batch import store_batch
 from worker.bootstrap import make_adapters
 from worker.claimer import Claimer
-from worker.claiming import Answer, Wish
+from worker.claiming import Answer, Wish, claim
 from worker.drain import Drain, Workshop
 from worker.lanes import LaneKeeper
 from worker.settler import Settler
@@ -169,6 +169,60 @@ async def test_what_is_under_way_beside_an_item_that_cannot_be_settled_goes_on(
         task.cancel()
     assert await scene.states() == {bad: "sending", neighbour: "synced"}
     assert not drain.leaves_nothing
+
+
+class DuplicateRefusingGate(NarrowGate):
+    """Sending again is its look-up."""
+
+    limits = Limits(concurrency=1, longest_request_life=LEASE, refuses_duplicates=True)
+
+
+class Rounds:
+    """Counts how often a loop comes round: what it asks of PostgreSQL it asks once a round."""
+
+    count = 0
+
+    def __call__(self, rests: float = 0.0, *, in_vain: bool | None = None) -> None:
+        self.count += rests > 0.0 and in_vain is None
+
+
+async def test_a_full_lane_does_not_ask_for_what_it_has_no_room_to_send_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, hanging = fresh(2)
+    await scene.organization()
+    await scene.switch(True)
+    worker_id, gate = uuid4(), DuplicateRefusingGate(reference_of("hlf", hanging))
+    monkeypatch.setattr(bootstrap, "installed_connectors", lambda: {"xledger": GateFactory(gate)})
+    await store_batch(scene.pool, records("approved", approval(lost), approval(hanging)), CHANNELS)
+    claimer, settler = Claimer(scene.pool, worker_id), Settler(scene.pool, worker_id)
+    keeper, adapters = LaneKeeper(scene.pool, worker_id, LEASE, 1), make_adapters(scene.settings)
+    [before] = await keeper.take(None)
+    async with scene.pool.acquire() as connection:
+        adapter = await adapters.make(connection, "hlf", "xledger")
+    await claim(scene.pool, worker_id, Wish("hlf", before.fence, adapter, 1))
+    await keeper.give_back(before, idle=True, leaves_lost=True)
+    [lane] = await keeper.take(None)
+    await scene.fetch("update item set due_at = clock_timestamp() + interval '3 seconds' where state = 'unknown'")
+    rounds, stop = Rounds(), asyncio.Event()
+    drain = Drain(lane, Workshop(scene.pool, worker_id, adapters, claimer, settler, IDLE), stop)
+    tasks = [asyncio.create_task(one) for one in (claimer.run(), settler.run(), drain.run(rounds))]
+    async with asyncio.timeout(PATIENCE):
+        await gate.is_waited_at.wait()
+        assert await scene.states() == {lost: "unknown", hanging: "sending"}
+        await scene.fetch(
+            "select pg_sleep(extract(epoch from due_at - clock_timestamp())) from item where due_at > now()"
+        )
+        rounds.count = 0
+        await asyncio.wait(tasks, timeout=2)  # waiting is the point: what is to be shown does not happen
+        assert rounds.count <= 4
+        gate.is_open.set()
+        await scene.all_synced(lost, hanging)
+        stop.set()
+        lane.wake.set()
+        await tasks[-1]
+    for task in tasks[:-1]:
+        task.cancel()
 
 
 async def is_synced(scene: Scene, reimbursement_id: str) -> bool:

@@ -72,7 +72,7 @@ HOT = [
     ),
     Hot("items", "settle", SETTLED, ("item_pkey", "one_open_run")),
     Hot("items", "due_looks", (ONE, "plain", 10), ("item_to_look_at",)),
-    Hot("items", "next_look", (ONE, "plain"), ("item_to_look_at",)),
+    Hot("items", "next_due", (ONE, "plain"), ("item_to_look_at",)),
     Hot("items", "list_items", (ONE, 0, 101), ("item_in_order",)),
     Hot("items", "list_items_in_state", (ONE, 0, 101), ("item_pending",), ItemState.PENDING),
     Hot("items", "list_items_in_state", (ONE, 0, 101), ("item_open",), ItemState.REJECTED),

@@ -128,9 +128,13 @@ where i.organization_id = $1 and i.state in ('confirming', 'unknown') and not i.
 order by i.due_at
 limit $3;
 
--- next_look: how long until the next one is due
-select min(due_at) - clock_timestamp() from item
-where organization_id = $1 and state in ('confirming', 'unknown') and connector = $2 and due_at < 'infinity';
+-- next_due: how long until the next one is to be looked up, and until the next one is to be sent again
+select (select min(due_at) from item
+        where organization_id = $1 and state in ('confirming', 'unknown') and not resend_resolves and connector = $2
+          and due_at < 'infinity') - clock_timestamp() as look,
+       (select min(due_at) from item
+        where organization_id = $1 and state = 'unknown' and resend_resolves and connector = $2
+          and due_at < 'infinity') - clock_timestamp() as resend;
 
 -- look_again: the import has not decided yet; one that takes too long says so
 update item i
