@@ -230,7 +230,7 @@ class Drain:
         hindrance = await look_up_due(self._shop.pool, self._shop.settler, lane.organization_id, adapter)
         if hindrance is not None:
             delay = self._health.learn(hindrance)
-            await self._health.record(hindrance, adapter.kind, delay)
+            await self._health.record(hindrance, adapter, delay)
         async with acquire(self._shop.pool) as connection:
             due = await items.next_due(connection, lane.organization_id, adapter.kind)
         self._next_look = _moment(due.look, SHORTEST_LOOK)
@@ -299,7 +299,7 @@ class Drain:
             late=not changed,
         )
         if is_of_the_erp:
-            await self._health.record(outcome, attempt.connector, delay)
+            await self._health.record(outcome, adapter, delay)
 
     async def _finish_run(self) -> None:
         async with acquire(self._shop.pool) as connection:

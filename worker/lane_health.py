@@ -8,6 +8,7 @@ from typing import assert_never
 import structlog
 
 from connectors.contract import Accepted, NotSent, Posted, PostOutcome, Rejected, Unavailable, Unknown
+from worker.adapters import Adapter
 from worker.domain.retry import back_off
 from worker.lanes import Lane
 from worker.store import connectors
@@ -35,27 +36,29 @@ class LaneHealth:
             self._lane.pause(back_off(self._lane.failures, random.random(), outcome.retry_after))  # noqa: S311  # spreads, hides nothing
         return timedelta(seconds=max(self._lane.paused_until - time.monotonic(), 0))
 
-    async def record(self, outcome: PostOutcome, kind: str, delay: timedelta) -> None:
+    async def record(self, outcome: PostOutcome, adapter: Adapter, delay: timedelta) -> None:
+        """What came of a request that was made through the adapter."""
         match outcome:
             case NotSent():
                 await self._pause(delay)
             case Unavailable(reason):
-                await self.suspend(kind, reason)
+                await self.suspend(adapter.kind, reason, adapter.version)
             case Unknown():
                 pass
             case Posted() | Accepted():
                 await self._recover()
-                await self._forget_refusals(kind)
+                await self._forget_refusals(adapter.kind)
             case Rejected():
                 await self._recover()
             case _:
                 assert_never(outcome)
 
-    async def suspend(self, kind: str, reason: str) -> None:
-        """The ERP refuses everything; the administrator's flag stays as it is."""
+    async def suspend(self, kind: str, reason: str, version: int | None = None) -> None:
+        """The ERP refuses everything; the administrator's flag stays as it is. Requests on the wire outlive the
+        credentials that they were made with, so what they tell is of their `version` alone."""
         self._may_have_refusals = True
         async with transaction(self._pool) as connection:
-            if await suspend(connection, self._lane.organization_id, kind, reason):
+            if await suspend(connection, self._lane.organization_id, kind, reason, version):
                 log.warning("connector_suspended", organization_id=self._lane.organization_id, connector=kind)
 
     async def _pause(self, delay: timedelta) -> None:

@@ -21,9 +21,14 @@ log = structlog.get_logger(__name__)
 ANSWERS_AGAIN = "The accounting system answers again."
 
 
-async def suspend(connection: Connection, organization_id: str, kind: str, reason: str) -> bool:
-    """Answers whether it is suspended since now. The first probe comes soon, later ones at growing intervals."""
-    refusals = await connectors.suspend(connection, organization_id, kind, reason)
+async def suspend(
+    connection: Connection, organization_id: str, kind: str, reason: str, version: int | None = None
+) -> bool:
+    """Answers whether it is suspended since now. The first probe comes soon, later ones at growing intervals.
+
+    `version`: of the configuration that the ERP refused; a newer one has to be refused itself.
+    """
+    refusals = await connectors.suspend(connection, organization_id, kind, reason, version)
     if refusals is None:
         return False
     await _plan_probe(connection, organization_id, kind, refusals)

@@ -228,9 +228,14 @@ async def unresolved(connection: Connection, organization_id: str, kind: str) ->
     return count
 
 
-async def suspend(connection: Connection, organization_id: str, kind: str, reason: str) -> int | None:
-    """How many refusals there have been in a row, where the connector was suspended just now."""
-    refusals: int | None = await connection.fetchval(_SQL["suspend"], organization_id, kind, reason)
+async def suspend(
+    connection: Connection, organization_id: str, kind: str, reason: str, version: int | None = None
+) -> int | None:
+    """How many refusals there have been in a row, where the connector was suspended just now.
+
+    `version`: of the configuration that was refused; where another one has replaced it, nothing is suspended.
+    """
+    refusals: int | None = await connection.fetchval(_SQL["suspend"], organization_id, kind, reason, version)
     return refusals
 
 

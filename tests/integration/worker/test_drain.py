@@ -20,6 +20,7 @@ from connectors.contract import (
     Posted,
     Posting,
     PostOutcome,
+    Unavailable,
 )
 from connectors.reference import reference_of
 from tests.events import approval
@@ -35,6 +36,8 @@ from worker.claiming import Answer, Wish, claim
 from worker.drain import Drain, Workshop
 from worker.lanes import LaneKeeper
 from worker.settler import Settler
+from worker.store import connectors
+from worker.store.database import transaction
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -175,6 +178,35 @@ class DuplicateRefusingGate(NarrowGate):
     """Sending again is its look-up."""
 
     limits = Limits(concurrency=1, longest_request_life=LEASE, refuses_duplicates=True)
+
+
+class RefusingGate(NarrowGate):
+    """Refuses everything with the credentials that it was waited for with."""
+
+    async def post(self, posting: Posting, permit: Permit) -> PostOutcome:
+        is_refused = not self.is_open.is_set()
+        outcome = await super().post(posting, permit)
+        return Unavailable("The token expired.") if is_refused else outcome
+
+
+async def test_a_refusal_of_credentials_that_were_replaced_meanwhile_suspends_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (name,) = fresh(1)
+    await scene.organization()
+    await scene.switch(True)
+    gate = RefusingGate(reference_of("hlf", name))
+    monkeypatch.setattr(bootstrap, "installed_connectors", lambda: {"xledger": GateFactory(gate)})
+    async with scene.worker():
+        await scene.approve(approval(name))
+        async with asyncio.timeout(PATIENCE):
+            await gate.is_waited_at.wait()
+        async with transaction(scene.pool) as connection:
+            await connectors.renew(connection, "hlf", "xledger")
+        gate.is_open.set()
+        await scene.all_synced(name)
+    assert [outcome for _, _, outcome in await scene.history(name)] == ["unavailable", "posted"]
+    assert "connector_suspended" not in {entry["change"] for entry in await scene.log()}
 
 
 class Rounds:

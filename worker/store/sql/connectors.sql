@@ -91,10 +91,11 @@ where (c.organization_id, c.kind) = ($1, $2) and not c.enabled and c.quiesced_at
   )
 returning c.title;
 
--- suspend: the worker's own pause, with its reason; the administrator's flag stays
+-- suspend: the worker's own pause, with its reason; the administrator's flag stays. What refused is what a version of the
+-- configuration made (null: whichever): nothing is known of one that replaced it
 update connector
 set suspended_at = clock_timestamp(), suspended_reason = $3, refusals = refusals + 1, probe_at = clock_timestamp()
-where (organization_id, kind) = ($1, $2) and enabled and suspended_at is null
+where (organization_id, kind) = ($1, $2) and enabled and suspended_at is null and version = coalesce($4, version)
 returning refusals;
 
 -- probe_in: when a suspended connector is tried next
