@@ -2,9 +2,10 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from ipaddress import ip_address
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,8 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRETS_FOLDER = Path("/run/secrets")
 
-
 KEY_BYTES = 32
+HOW_TO_MAKE_A_KEY = "make one with: openssl rand -base64 32"
 
 
 class SettingsError(Exception):
@@ -109,7 +110,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_256_bits(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(_decoded(value)) != KEY_BYTES:
-            raise ValueError("is not 32 bytes in base64; make one with: openssl rand -base64 32")
+            raise ValueError(f"is not 32 bytes in base64; {HOW_TO_MAKE_A_KEY}")
         return value
 
     @field_validator("credentials_old_keys", mode="before")
@@ -161,15 +162,29 @@ class Settings(BaseSettings):
 
 def read_settings(secrets_folder: Path = SECRETS_FOLDER) -> Settings:
     """Raises SettingsError with one line for each setting that is wrong or missing."""
+    settings = _read(secrets_folder)
+    return _without_problems(settings, _contradictions(settings))
+
+
+def read_worker_settings(secrets_folder: Path = SECRETS_FOLDER) -> Settings:
+    """As `read_settings`, for the roles of a worker, which need what a command does not."""
+    settings = _read(secrets_folder)
+    return _without_problems(settings, chain(_contradictions(settings), _missing_for_roles(settings)))
+
+
+def _read(secrets_folder: Path) -> Settings:
     try:
-        settings = Settings(_secrets_dir=secrets_folder if secrets_folder.is_dir() else None)
+        return Settings(_secrets_dir=secrets_folder if secrets_folder.is_dir() else None)
     except ValidationError as error:
         raise SettingsError(
             [_line(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
         ) from None
-    contradictions = list(_contradictions(settings))
-    if contradictions:
-        raise SettingsError(contradictions)
+
+
+def _without_problems(settings: Settings, problems: Iterable[str]) -> Settings:
+    lines = list(problems)
+    if lines:
+        raise SettingsError(lines)
     return settings
 
 
@@ -179,16 +194,18 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "SYNC_OIDC_CLIENT_ID: is missing; sign-in with SYNC_OIDC_ISSUER needs it"
     if not settings.oidc_issuer and any((settings.oidc_client_id, settings.oidc_client_secret, settings.oidc_audience)):
         yield "SYNC_OIDC_ISSUER: is missing; the other SYNC_OIDC settings mean nothing without it"
-    if settings.oidc_issuer and WorkerRole.ADMIN in settings.roles:
-        yield from _missing_for_sign_in(settings)
     if settings.session_idle_seconds > settings.session_seconds:
         yield "SYNC_SESSION_IDLE_SECONDS: is longer than SYNC_SESSION_SECONDS, which ends every session"
 
 
-def _missing_for_sign_in(settings: Settings) -> Iterator[str]:
-    if settings.credentials_key is None:
-        yield "SYNC_CREDENTIALS_KEY: is missing; sign-ins are sealed with it; make one with: openssl rand -base64 32"
-    if settings.public_url is None and not is_this_machine(settings.http_host):
+def _missing_for_roles(settings: Settings) -> Iterator[str]:
+    signs_in = bool(settings.oidc_issuer) and WorkerRole.ADMIN in settings.roles
+    if settings.credentials_key is None and WorkerRole.DISPATCH in settings.roles:
+        # Without it every lane would find its credentials unreadable, and suspend its connector for all workers.
+        yield f"SYNC_CREDENTIALS_KEY: is missing; the role dispatch reads credentials with it; {HOW_TO_MAKE_A_KEY}"
+    elif settings.credentials_key is None and signs_in:
+        yield f"SYNC_CREDENTIALS_KEY: is missing; sign-ins are sealed with it; {HOW_TO_MAKE_A_KEY}"
+    if signs_in and settings.public_url is None and not is_this_machine(settings.http_host):
         yield "SYNC_PUBLIC_URL: is missing; say what browsers know this service as, like https://sync.example.org"
 
 

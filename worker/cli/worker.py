@@ -6,7 +6,7 @@ import typer
 
 from worker.bootstrap import run_worker
 from worker.cli.answering import Exit
-from worker.settings import read_settings
+from worker.settings import read_worker_settings
 from worker.telemetry import configure_logging
 
 app = typer.Typer(help="The long-running process.", no_args_is_help=True)
@@ -23,7 +23,7 @@ def run() -> int:
 
     Example: SYNC_ROLES=intake,dispatch accounting-sync worker run
     """
-    settings = read_settings()
+    settings = read_worker_settings()
     configure_logging(settings.log_format)
     if sys.platform == "win32":
         import asyncio as loops  # noqa: PLC0415  # uvloop does not exist there

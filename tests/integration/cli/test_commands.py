@@ -210,3 +210,15 @@ async def test_a_log_that_was_tampered_with_exits_1(scene: Scene, sync: CommandL
     answer = await sync("log", "verify", "--json")
     broken = {"hlf": "Entry 1 was changed after it was written."}
     assert (answer.status, answer.json) == (1, {"verified": 1, "broken": broken})
+
+
+async def test_a_worker_that_can_read_no_credentials_exits_2_before_anything_starts(
+    scene: Scene, sync: CommandLine
+) -> None:
+    await scene.organization()
+    bare = {name: value for name, value in sync.settings.items() if name != "SYNC_CREDENTIALS_KEY"}
+    keyless = replace(sync, settings={**bare, "SYNC_ROLES": "dispatch", "SYNC_PROBE_PORT": "0"})
+    refused = await keyless("worker", "run")
+    assert (refused.status, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert refused.err.startswith("SYNC_CREDENTIALS_KEY: is missing; the role dispatch reads credentials with it")
+    assert (await keyless("connector", "show", "hlf")).status == 0

@@ -1,13 +1,15 @@
 """Settings: what is wrong is told in one line each, without values."""
 
 import base64
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from tests.e2e.worker_process import environment_of
-from worker.settings import Settings, SettingsError, WorkerRole, read_settings
+from worker.settings import HOW_TO_MAKE_A_KEY, Settings, SettingsError, WorkerRole, read_settings, read_worker_settings
 
 DATABASE = "postgresql://sync:p4ssw0rd@localhost/sync"
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -22,10 +24,26 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def _lines() -> list[str]:
+@pytest.fixture
+def ca_file(tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(path)
+    return path
+
+
+def _lines(read: Callable[[], Settings] = read_settings) -> list[str]:
     with pytest.raises(SettingsError) as refused:
-        read_settings()
+        read()
     return refused.value.lines
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str | None]) -> None:
+    """None: not set."""
+    for name, value in settings.items():
+        if value is None:
+            monkeypatch.delenv(f"SYNC_{name}", raising=False)
+        else:
+            monkeypatch.setenv(f"SYNC_{name}", value)
 
 
 def test_the_defaults_are_the_interfaces() -> None:
@@ -42,14 +60,16 @@ def test_the_defaults_are_the_interfaces() -> None:
     assert (settings.stall_seconds, settings.kafka_session_seconds, settings.shutdown_seconds) == (180, 45, 20)
 
 
-def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_of_the_interface_is_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, ca_file: Path
+) -> None:
     given = {
         "KAFKA_BOOTSTRAP_SERVERS": "broker:9093",
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SASL_MECHANISM": "PLAIN",
         "KAFKA_SASL_USERNAME": "sync",
         "KAFKA_SASL_PASSWORD": "secret",
-        "KAFKA_CA_FILE": "/ca.pem",
+        "KAFKA_CA_FILE": str(ca_file),
         "OIDC_ISSUER": "https://id.example",
         "OIDC_CLIENT_ID": "client",
         "OIDC_CLIENT_SECRET": "secret",
@@ -64,7 +84,7 @@ def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch
         monkeypatch.setenv(f"SYNC_{name}", value)
     settings = read_settings()
     assert settings.kafka_bootstrap_servers == "broker:9093"
-    assert settings.kafka_ca_file == Path("/ca.pem")
+    assert settings.kafka_ca_file == ca_file
     assert settings.erp_allowed_hosts == {"127.0.0.1:8443", "erp.example:443"}
     assert settings.receipt_allowed_hosts == {"127.0.0.1:8444", "files.example:443"}
     assert settings.roles == {WorkerRole.INTAKE, WorkerRole.DISPATCH}
@@ -72,10 +92,12 @@ def test_every_setting_of_the_interface_is_read_from_the_environment(monkeypatch
     assert settings.log_format == "console"
 
 
-def test_what_the_tests_give_a_worker_process_is_read_as_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_tests_give_a_worker_process_is_read_as_the_same_settings(
+    monkeypatch: pytest.MonkeyPatch, ca_file: Path
+) -> None:
     settings = Settings(
         database_url=SecretStr(DATABASE),
-        kafka_ca_file=Path("/ca.pem"),
+        kafka_ca_file=ca_file,
         credentials_key=SecretStr(KEY),
         credentials_old_keys=(SecretStr(KEY), SecretStr(KEY)),
         public_url="https://sync.example",
@@ -171,14 +193,6 @@ SIGN_IN = {"OIDC_ISSUER": "https://id.example/realm", "OIDC_CLIENT_ID": "client"
         ({"OIDC_CLIENT_ID": ""}, "SYNC_OIDC_CLIENT_ID: is missing; sign-in with SYNC_OIDC_ISSUER needs it"),
         ({"OIDC_ISSUER": ""}, "SYNC_OIDC_ISSUER: is missing; the other SYNC_OIDC settings mean nothing without it"),
         (
-            {"CREDENTIALS_KEY": None},
-            "SYNC_CREDENTIALS_KEY: is missing; sign-ins are sealed with it; make one with: openssl rand -base64 32",
-        ),
-        (
-            {"HTTP_HOST": "0.0.0.0"},  # noqa: S104  # as containers do
-            "SYNC_PUBLIC_URL: is missing; say what browsers know this service as, like https://sync.example.org",
-        ),
-        (
             {"SESSION_SECONDS": "600"},
             "SYNC_SESSION_IDLE_SECONDS: is longer than SYNC_SESSION_SECONDS, which ends every session",
         ),
@@ -187,17 +201,46 @@ SIGN_IN = {"OIDC_ISSUER": "https://id.example/realm", "OIDC_CLIENT_ID": "client"
 def test_what_can_not_work_together_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], line: str
 ) -> None:
-    for name, value in {**SIGN_IN, **changes}.items():
-        if value is not None:
-            monkeypatch.setenv(f"SYNC_{name}", value)
+    _set(monkeypatch, {**SIGN_IN, **changes})
     assert _lines() == [line]
 
 
-def test_a_process_without_the_screens_needs_nothing_for_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**SIGN_IN, "ROLES": "dispatch", "HTTP_HOST": "0.0.0.0"}.items():  # noqa: S104
-        monkeypatch.setenv(f"SYNC_{name}", value)
-    monkeypatch.delenv("SYNC_CREDENTIALS_KEY")
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"CREDENTIALS_KEY": None},
+            "SYNC_CREDENTIALS_KEY: is missing; the role dispatch reads credentials with it; " + HOW_TO_MAKE_A_KEY,
+        ),
+        (
+            {"CREDENTIALS_KEY": None, "ROLES": "admin"},
+            "SYNC_CREDENTIALS_KEY: is missing; sign-ins are sealed with it; make one with: openssl rand -base64 32",
+        ),
+        (
+            {"HTTP_HOST": "0.0.0.0"},  # noqa: S104  # as containers do
+            "SYNC_PUBLIC_URL: is missing; say what browsers know this service as, like https://sync.example.org",
+        ),
+    ],
+)
+def test_what_a_worker_lacks_for_its_roles_is_told_before_it_starts_and_no_command_needs_it(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], line: str
+) -> None:
+    _set(monkeypatch, {**SIGN_IN, **changes})
+    assert _lines(read_worker_settings) == [line]
     assert read_settings().oidc_issuer == "https://id.example/realm"
+
+
+@pytest.mark.parametrize("roles", ["intake", "outbox,schedule", "admin,intake"])
+def test_a_worker_whose_roles_read_no_credentials_starts_without_a_key(
+    monkeypatch: pytest.MonkeyPatch, roles: str
+) -> None:
+    monkeypatch.setenv("SYNC_ROLES", roles)
+    assert read_worker_settings().credentials_key is None
+
+
+def test_a_process_without_the_screens_needs_nothing_for_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, {**SIGN_IN, "ROLES": "intake", "HTTP_HOST": "0.0.0.0", "CREDENTIALS_KEY": None})  # noqa: S104
+    assert read_worker_settings().oidc_issuer == "https://id.example/realm"
 
 
 @pytest.mark.parametrize(
