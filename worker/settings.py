@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import re
+import ssl
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from ipaddress import ip_address
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,10 +13,16 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
+
+from worker.addresses import is_host_and_port, is_postgresql, is_this_machine
+from worker.addresses import is_safe_address as is_safe_address  # noqa: PLC0414  # the sign-in takes it from here
 
 SECRETS_FOLDER = Path("/run/secrets")
 
 KEY_BYTES = 32
+TOPICS = ("approvals_topic", "toggles_topic", "dead_letter_topic", "outcomes_topic")
+TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 HOW_TO_MAKE_A_KEY = "make one with: openssl rand -base64 32"
 
 
@@ -80,8 +87,43 @@ class Settings(BaseSettings):
     @classmethod
     def _is_address(cls, value: SecretStr) -> SecretStr:
         """asyncpg quotes what it can't read, and that may be a part of the password."""
-        if not _is_postgresql(value.get_secret_value()):
+        if not is_postgresql(value.get_secret_value()):
             raise ValueError("is not an address like postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _are_brokers(cls, value: str) -> str:
+        brokers = [part.strip() for part in value.split(",") if part.strip()]
+        if not brokers or not all(map(is_host_and_port, brokers)):
+            raise ValueError("is not host:port[,host:port…], as in kafka.example.org:9092")
+        return ",".join(brokers)
+
+    @field_validator("kafka_ca_file")
+    @classmethod
+    def _holds_certificates(cls, value: Path | None) -> Path | None:
+        """Read here, so that a wrong file does not pass for a broker that is away."""
+        try:
+            if value is not None:
+                ssl.create_default_context(cafile=value)
+        except ssl.SSLError:
+            raise ValueError("holds no certificate in PEM") from None
+        except OSError as error:
+            raise ValueError(f"can't be read ({error.strerror})") from None
+        return value
+
+    @field_validator("kafka_group_id")
+    @classmethod
+    def _is_not_empty(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("is empty")
+        return value
+
+    @field_validator(*TOPICS)
+    @classmethod
+    def _is_topic(cls, value: str) -> str:
+        if not TOPIC_NAME.fullmatch(value) or value in {".", ".."}:
+            raise ValueError("is not a topic's name: 1 to 249 letters, digits and . _ -")
         return value
 
     @field_validator("erp_allowed_hosts", "receipt_allowed_hosts", "roles", mode="before")
@@ -126,7 +168,9 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "public_url", "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_audience", mode="before"
+        *("public_url", "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_audience"),
+        *("kafka_ca_file", "kafka_sasl_username", "kafka_sasl_password"),
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -179,6 +223,21 @@ def _read(secrets_folder: Path) -> Settings:
         raise SettingsError(
             [_line(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
         ) from None
+    except (UnicodeDecodeError, SourceError):
+        files = [Path(".env"), *(sorted(secrets_folder.iterdir()) if secrets_folder.is_dir() else [])]
+        garbled = [f"{file}: is not in UTF-8" for file in files if not _is_utf8(file)]
+        if not garbled:
+            raise
+        raise SettingsError(garbled) from None
+
+
+def _is_utf8(file: Path) -> bool:
+    try:
+        if file.is_file():
+            file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _without_problems(settings: Settings, problems: Iterable[str]) -> Settings:
@@ -190,12 +249,30 @@ def _without_problems(settings: Settings, problems: Iterable[str]) -> Settings:
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     """What is right by itself and can't work together."""
+    yield from _missing_for_kafka(settings)
+    yield from _shared_topics(settings)
     if settings.oidc_issuer and not settings.oidc_client_id:
         yield "SYNC_OIDC_CLIENT_ID: is missing; sign-in with SYNC_OIDC_ISSUER needs it"
     if not settings.oidc_issuer and any((settings.oidc_client_id, settings.oidc_client_secret, settings.oidc_audience)):
         yield "SYNC_OIDC_ISSUER: is missing; the other SYNC_OIDC settings mean nothing without it"
     if settings.session_idle_seconds > settings.session_seconds:
         yield "SYNC_SESSION_IDLE_SECONDS: is longer than SYNC_SESSION_SECONDS, which ends every session"
+
+
+def _missing_for_kafka(settings: Settings) -> Iterator[str]:
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return
+    for name in ("kafka_sasl_username", "kafka_sasl_password"):
+        if getattr(settings, name) is None:
+            yield f"SYNC_{name.upper()}: is missing; {settings.kafka_security_protocol} signs in with it"
+
+
+def _shared_topics(settings: Settings) -> Iterator[str]:
+    taken: dict[str, str] = {}
+    for name in TOPICS:
+        other = taken.setdefault(getattr(settings, name), name)
+        if other != name:
+            yield f"SYNC_{name.upper()}: is the same as SYNC_{other.upper()}; each needs a topic of its own"
 
 
 def _missing_for_roles(settings: Settings) -> Iterator[str]:
@@ -209,44 +286,9 @@ def _missing_for_roles(settings: Settings) -> Iterator[str]:
         yield "SYNC_PUBLIC_URL: is missing; say what browsers know this service as, like https://sync.example.org"
 
 
-def is_safe_address(url: str) -> bool:
-    """https, or http to this machine, without a user, a password or a fragment."""
-    try:
-        parts = urlsplit(url)
-        if not parts.hostname or parts.port == 0 or "@" in parts.netloc or "#" in url or not _is_plain(url):
-            return False
-    except ValueError:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname))
-
-
-def is_this_machine(host: str) -> bool:
-    """By its name or its address alone: names that are looked up may lead anywhere."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_plain(url: str) -> bool:
-    return url.isascii() and url.isprintable() and " " not in url and "\\" not in url
-
-
 def _line(location: tuple[int | str, ...], message: str) -> str:
     name = "SYNC_" + str(location[0]).upper()
     return f"{name}: {message.removeprefix('Value error, ')[:1].lower()}{message.removeprefix('Value error, ')[1:]}"
-
-
-def _is_postgresql(url: str) -> bool:
-    """Several hosts may be named, separated by commas."""
-    try:
-        parts = urlsplit(url)
-        hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
-        return parts.scheme in {"postgresql", "postgres"} and all(host.port != 0 for host in hosts)
-    except ValueError:
-        return False
 
 
 def _decoded(key: SecretStr) -> bytes:

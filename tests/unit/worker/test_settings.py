@@ -184,6 +184,70 @@ def test_secrets_never_show_in_a_printed_settings_object(monkeypatch: pytest.Mon
     assert not any(secret in shown for secret in (KEY, "p4ssw0rd", "k4fka", "0idc"))
 
 
+KAFKA = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_USERNAME": "sync", "KAFKA_SASL_PASSWORD": "k4fka"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"KAFKA_CA_FILE": "/nowhere/ca.pem"}, "SYNC_KAFKA_CA_FILE: can't be read (No such file or directory)"),
+        ({"KAFKA_CA_FILE": "/dev/null"}, "SYNC_KAFKA_CA_FILE: holds no certificate in PEM"),
+        ({"KAFKA_GROUP_ID": ""}, "SYNC_KAFKA_GROUP_ID: is empty"),
+        ({"KAFKA_SASL_USERNAME": ""}, "SYNC_KAFKA_SASL_USERNAME: is missing; SASL_SSL signs in with it"),
+        ({"KAFKA_SASL_PASSWORD": None}, "SYNC_KAFKA_SASL_PASSWORD: is missing; SASL_SSL signs in with it"),
+        ({"APPROVALS_TOPIC": ""}, "SYNC_APPROVALS_TOPIC: is not a topic's name: 1 to 249 letters, digits and . _ -"),
+        ({"OUTCOMES_TOPIC": "a b"}, "SYNC_OUTCOMES_TOPIC: is not a topic's name: 1 to 249 letters, digits and . _ -"),
+        ({"TOGGLES_TOPIC": ".."}, "SYNC_TOGGLES_TOPIC: is not a topic's name: 1 to 249 letters, digits and . _ -"),
+        (
+            {"OUTCOMES_TOPIC": "reimbursement-approved"},
+            "SYNC_OUTCOMES_TOPIC: is the same as SYNC_APPROVALS_TOPIC; each needs a topic of its own",
+        ),
+    ],
+)
+def test_kafka_settings_that_can_not_work_are_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], line: str
+) -> None:
+    _set(monkeypatch, {**KAFKA, **changes})
+    assert _lines() == [line]
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["", " , ", "broker", "broker:", ":9092", "broker:0", "broker:65536", "broker:many", "kafka://broker:9092",
+     "broker:9092/x", "broker:9092;other:9092", "one:9092,two", "us er:9092", "::1:9092"],
+)  # fmt: skip
+def test_brokers_that_are_no_addresses_are_refused(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
+    monkeypatch.setenv("SYNC_KAFKA_BOOTSTRAP_SERVERS", servers)
+    assert _lines() == ["SYNC_KAFKA_BOOTSTRAP_SERVERS: is not host:port[,host:port…], as in kafka.example.org:9092"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "read"),
+    [
+        ("kafka-1.example.org:9092, 127.0.0.1:9093,", "kafka-1.example.org:9092,127.0.0.1:9093"),
+        ("[::1]:9092", "[::1]:9092"),
+        ("kafka_1:9092", "kafka_1:9092"),
+    ],
+)
+def test_brokers_are_read_as_the_client_reads_them(monkeypatch: pytest.MonkeyPatch, servers: str, read: str) -> None:
+    monkeypatch.setenv("SYNC_KAFKA_BOOTSTRAP_SERVERS", servers)
+    assert read_settings().kafka_bootstrap_servers == read
+
+
+def test_what_compose_writes_for_unset_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, {"KAFKA_CA_FILE": "", "KAFKA_SASL_USERNAME": "", "KAFKA_SASL_PASSWORD": ""})
+    settings = read_settings()
+    assert (settings.kafka_ca_file, settings.kafka_sasl_username, settings.kafka_sasl_password) == (None, None, None)
+
+
+def test_a_file_of_settings_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("SYNC_KAFKA_GROUP_ID=hjørne\n".encode("latin-1"))
+    assert _lines() == [".env: is not in UTF-8"]
+    (tmp_path / ".env").unlink()
+    (tmp_path / "sync_kafka_group_id").write_bytes(b"\xff\xfe")
+    assert _lines(lambda: read_settings(tmp_path)) == [f"{tmp_path}/sync_kafka_group_id: is not in UTF-8"]
+
+
 SIGN_IN = {"OIDC_ISSUER": "https://id.example/realm", "OIDC_CLIENT_ID": "client", "CREDENTIALS_KEY": KEY}
 
 
