@@ -133,11 +133,11 @@ class Settings(BaseSettings):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("receipt_allowed_hosts")
+    @field_validator("erp_allowed_hosts", "receipt_allowed_hosts")
     @classmethod
     def _have_ports(cls, value: frozenset[str]) -> frozenset[str]:
-        """One without would allow nothing, and nobody would be told."""
-        if not all(entry.rpartition(":")[2].isdecimal() for entry in value):
+        """Another would allow nothing, and nobody would be told."""
+        if not all(map(is_host_and_port, value)):
             raise ValueError("holds something that is not host:port, as in files.example.org:443")
         return value
 

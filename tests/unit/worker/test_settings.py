@@ -248,6 +248,17 @@ def test_a_file_of_settings_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     assert _lines(lambda: read_settings(tmp_path)) == [f"{tmp_path}/sync_kafka_group_id: is not in UTF-8"]
 
 
+@pytest.mark.parametrize("setting", ["ERP_ALLOWED_HOSTS", "RECEIPT_ALLOWED_HOSTS"])
+@pytest.mark.parametrize(
+    "entry", ["erp.example", "https://erp.example:443", "erp.example:443/graphql", "*.example:443", "erp.example:0"]
+)
+def test_a_host_that_no_address_could_match_is_refused(
+    monkeypatch: pytest.MonkeyPatch, setting: str, entry: str
+) -> None:
+    monkeypatch.setenv(f"SYNC_{setting}", f"127.0.0.1:8443, [::1]:8443, {entry}")
+    assert _lines() == [f"SYNC_{setting}: holds something that is not host:port, as in files.example.org:443"]
+
+
 SIGN_IN = {"OIDC_ISSUER": "https://id.example/realm", "OIDC_CLIENT_ID": "client", "CREDENTIALS_KEY": KEY}
 
 
