@@ -92,7 +92,10 @@ def _dead_letter() -> dict[str, Json]:
     return {
         "name": "dead_letter",
         "summary": "A record that can't be accepted: its own key, value and headers, and why.",
-        "payload": {"description": "The original value, byte for byte; it may be anything."},
+        "payload": {
+            "description": "The original value, byte for byte; it may be anything. Null where there was none, and "
+            "where it is larger than this topic takes: then the header dl_value_omitted is there."
+        },
         "headers": {
             "type": "object",
             "required": ["dl_reason", "dl_detail", "dl_topic", "dl_partition", "dl_offset"],
@@ -102,6 +105,11 @@ def _dead_letter() -> dict[str, Json]:
                 "dl_topic": _STRING,
                 "dl_partition": {"type": "string", "description": "Decimal digits."},
                 "dl_offset": {"type": "string", "description": "Decimal digits."},
+                "dl_value_omitted": {
+                    "const": "true",
+                    "description": "Only where the value was too large for this topic and was left out; it stands at "
+                    "dl_offset of dl_topic, and in the worker's own store.",
+                },
             },
         },
     }
