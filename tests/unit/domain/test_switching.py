@@ -142,7 +142,7 @@ def test_a_connector_is_in_the_phase_that_its_own_row_says(flag: ConnectorFlag, 
 
 
 def test_the_sentence_of_a_disabled_connector_is_the_interfaces() -> None:
-    """INTERFACE section 5, word by word; the time is UTC wherever it was read."""
+    """What `sync run` says while a connector is off, word by word; the time is UTC wherever it was read."""
     since = QUIET.astimezone(timezone(timedelta(hours=1)))
     assert disabled_sentence("Xledger", "hlf", since, "user-9", "Maintenance") == (
         "The Xledger connector for hlf is disabled (since 2026-11-20 10:00:00 UTC by user-9: Maintenance). "
