@@ -46,7 +46,8 @@ from worker.schedule import Scheduler
 from worker.settings import Settings, SettingsError, WorkerRole
 from worker.settler import Settler
 from worker.silent_sessions import SilentSessions
-from worker.store.database import DatabaseAwayError, Pool, open_pool
+from worker.store import migrate
+from worker.store.database import DatabaseAwayError, Pool, acquire, open_pool
 from worker.store.notifications import LANE_CHANNEL, OUTBOX_CHANNEL, Callback, Notifications
 from worker.store.sessions import Lifetimes
 from worker.supervisor import Loop, Supervisor
@@ -96,7 +97,8 @@ async def database(settings: Settings, *, patient: bool) -> AsyncIterator[Pool]:
 
 
 async def run_worker(settings: Settings) -> int:
-    """Runs the roles of the settings until a signal asks to stop; answers the exit status."""
+    """Runs the roles of the settings until a signal asks to stop; answers the exit status. Raises MigrationError where
+    the database is not migrated."""
     probes = Probes(settings.http_host, settings.probe_port)
     guard = BlockedLoopGuard(timedelta(seconds=settings.stall_seconds))
     with _port_of("SYNC_PROBE_PORT"):
@@ -104,6 +106,7 @@ async def run_worker(settings: Settings) -> int:
     guard.start()
     try:
         async with database(settings, patient=True) as pool:
+            await persistently("postgresql", (DatabaseAwayError,), partial(_require_tables, pool))
             worker = probes.worker = Worker(settings, pool)
             _calm_the_collector()
             log.info("worker_started", worker_id=str(worker.worker_id), roles=sorted(settings.roles))
@@ -114,6 +117,11 @@ async def run_worker(settings: Settings) -> int:
     finally:
         guard.stop()
         await probes.stop()
+
+
+async def _require_tables(pool: Pool) -> None:
+    async with acquire(pool) as connection:
+        await migrate.require(connection)
 
 
 class Worker:

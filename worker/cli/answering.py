@@ -21,7 +21,7 @@ from worker.domain.switching import Actor, Role
 from worker.paging import BadCursorError
 from worker.settings import Settings, SettingsError, read_settings
 from worker.store.database import Connection, DatabaseAwayError, Pool, transaction
-from worker.store.migrate import MigrationError
+from worker.store.migrate import NO_TABLES, MigrationError
 from worker.telemetry import configure_logging
 from worker.vault import VaultError
 
@@ -80,7 +80,7 @@ def _sentence(error: Exception) -> str:
         case ConfigurationError():
             return "\n".join(error.problems)
         case asyncpg.UndefinedTableError():
-            return "The database has no tables yet. Run: accounting-sync migrate up"
+            return NO_TABLES
         case asyncpg.PostgresError():
             return f"PostgreSQL refused ({type(error).__name__}). Nothing was changed."
         case DatabaseAwayError():

@@ -24,6 +24,9 @@ create table if not exists schema_migration (
 """
 
 
+NO_TABLES = "The database has no tables yet. Run: accounting-sync migrate up"
+
+
 class MigrationError(Exception):
     """The database and the migrations don't fit together; the text says how."""
 
@@ -86,6 +89,27 @@ async def status(connection: Connection) -> list[Standing]:
     return [
         Standing(m.version, m.name, applied[m.version].applied_at if m.version in applied else None) for m in shipped()
     ]
+
+
+async def require(connection: Connection, migrations: Sequence[Migration] | None = None) -> None:
+    """Raises MigrationError where what this version needs at its start is missing: the tables, or a `.pre` migration.
+
+    What a newer version has added is no hindrance, nor is a `.post` that waits: in an upgrade both work side by side.
+    """
+    may_look = await connection.fetchval("select has_table_privilege(to_regclass('schema_migration'), 'select')")
+    if may_look is None:
+        raise MigrationError(NO_TABLES)
+    if not may_look:
+        return  # a worker whose user was granted its own tables alone
+    applied = await _applied(connection)
+    wanted = shipped() if migrations is None else migrations
+    lacking = [one for one in wanted if one.name.endswith(".pre.sql") and one.version not in applied]
+    if lacking and not applied:
+        raise MigrationError(NO_TABLES)
+    if lacking:
+        raise MigrationError(
+            f"The database lacks {lacking[0].name}, which this version needs. Run: accounting-sync migrate up"
+        )
 
 
 async def _require_utf8(connection: Connection) -> None:

@@ -178,6 +178,9 @@ async def test_an_empty_database_is_told_and_then_migrated(services: Services, s
         empty = await fresh("organization", "list")
         sentence = "The database has no tables yet. Run: accounting-sync migrate up\n"
         assert (empty.status, empty.err) == (1, sentence)
+        without_tables = replace(fresh, settings={**settings, "SYNC_PROBE_PORT": "0", "SYNC_HTTP_PORT": "0"})
+        worker = await without_tables("worker", "run")
+        assert (worker.status, worker.err) == (1, sentence)
         applied = await fresh("migrate", "up", "--json")
         assert applied.json["applied"][0] == "0001_initial.pre.sql"
         standings = (await fresh("migrate", "status", "--json")).json["migrations"]

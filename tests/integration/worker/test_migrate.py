@@ -13,7 +13,7 @@ from deploy.local.services import Services
 from tests.conftest import RUN, sibling
 from tests.scene import PATIENCE
 from worker.store.database import OwnConnection, connect
-from worker.store.migrate import Migration, MigrationError, migrate, shipped, status
+from worker.store.migrate import Migration, MigrationError, migrate, require, shipped, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -184,3 +184,22 @@ async def test_a_file_with_an_unusable_name_or_number_is_refused(
     with pytest.raises(MigrationError) as refused:
         shipped()
     assert str(refused.value) == sentence
+
+
+async def test_a_worker_needs_what_its_version_brings_before_its_start_and_nothing_else(empty: OwnConnection) -> None:
+    third = Migration(3, "0003_third.pre.sql", "create table third (id bigint primary key);")
+    with pytest.raises(MigrationError, match="has no tables yet"):
+        await require(empty, [FIRST])
+    await migrate(empty, [FIRST])
+    await require(empty, [FIRST, SECOND])
+    with pytest.raises(MigrationError, match=r"lacks 0003_third\.pre\.sql, .* Run: accounting-sync migrate up"):
+        await require(empty, [FIRST, SECOND, third])
+    await migrate(empty, [FIRST, SECOND, third])
+    await require(empty, [FIRST])
+
+
+async def test_a_worker_that_may_not_look_at_the_migrations_is_let_start(empty: OwnConnection) -> None:
+    await migrate(empty, [FIRST])
+    async with empty.transaction():
+        await empty.execute("set local role pg_monitor")
+        await require(empty)
