@@ -64,6 +64,11 @@ ALLOCATIONS_PER_COLLECTION = 50_000
 SECONDS_BEYOND_SHUTDOWN = 10.0
 
 
+def installed_kinds() -> list[str]:
+    """Their names alone: nothing of them is loaded."""
+    return sorted(entry_points(group="accounting_sync.connectors").names)
+
+
 def installed_connectors() -> Mapping[str, ConnectorFactory]:
     """The factories that are registered under the entry-point group, by kind."""
     factories: list[ConnectorFactory] = [

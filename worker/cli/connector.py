@@ -11,7 +11,7 @@ import typer
 
 from connectors.contract import Problem
 from worker import insights, readiness, setup
-from worker.bootstrap import make_adapters, make_vault
+from worker.bootstrap import installed_kinds, make_adapters, make_vault
 from worker.cli.answering import (
     SOURCE,
     ActorOption,
@@ -40,6 +40,8 @@ from worker.views import ConnectorObject, ProblemView, ReleasePreview
 app = typer.Typer(help="An organisation's link to its ERP.", no_args_is_help=True)
 
 LOOK_SECONDS = 0.05
+*_SOME, _LAST = installed_kinds()
+KINDS = " or ".join(filter(None, [", ".join(_SOME), _LAST]))
 LARGEST_FILE_BYTES = 4 * 1024 * 1024
 
 KindOption = Annotated[
@@ -54,7 +56,7 @@ WaitFlag = Annotated[bool, typer.Option("--wait", help="Return once nothing is i
 @app.command()
 def configure(
     organization: OrganizationArgument,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="xledger or business_central.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{KINDS}.")],
     *,
     file: Annotated[str, typer.Option("--file", help="JSON; - reads standard input.")],
     actor: ActorOption = "operator",

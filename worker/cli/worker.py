@@ -1,6 +1,7 @@
 """`worker`: the long-running process."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -18,13 +19,15 @@ def group() -> None:
 
 
 @app.command()
-def run() -> int:
+def run(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Log in JSON, whatever SYNC_LOG_FORMAT says.")] = False
+) -> int:
     """Run the roles of SYNC_ROLES until SIGTERM; a second signal leaves at once.
 
     Example: SYNC_ROLES=intake,dispatch accounting-sync worker run
     """
     settings = read_worker_settings()
-    configure_logging(settings.log_format)
+    configure_logging("json" if as_json else settings.log_format)
     if sys.platform == "win32":
         import asyncio as loops  # noqa: PLC0415  # uvloop does not exist there
     else:

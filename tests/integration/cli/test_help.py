@@ -17,7 +17,6 @@ IN_THE_INTERFACE = {
     "sync show", "item list", "item show", "item retry", "item handled-elsewhere", "dead-letter list",
     "dead-letter show", "log list", "log verify", "contracts export",
 }  # fmt: skip
-WITHOUT_JSON = {"worker run"}
 ATTRIBUTED = {"connector enable", "connector disable", "sync run", "item retry", "item handled-elsewhere"}
 
 
@@ -52,7 +51,11 @@ def test_every_command_shows_an_example_that_begins_with_itself_or_its_settings(
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_answers_machines_too(command: tuple[str, ...]) -> None:
-    assert ("--json" in _help(*command)) is (" ".join(command) not in WITHOUT_JSON)
+    assert "--json" in _help(*command)
+
+
+def test_the_kinds_of_connectors_that_are_installed_are_named() -> None:
+    assert "business_central, file or xledger" in _help("connector", "configure")
 
 
 @pytest.mark.parametrize("command", sorted(ATTRIBUTED))
