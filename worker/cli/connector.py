@@ -89,7 +89,7 @@ def configure(
 
 
 @app.command()
-def test(organization: OrganizationArgument, *, connector: KindOption = None, as_json: JsonFlag = False) -> int:
+def test(organization: OrganizationArgument, *, connector: KindOption = None, as_json: JsonFlag = False) -> None:
     """Sign in at the ERP and check what the mapping names. Writes nothing.
 
     Example: accounting-sync connector test hlf
@@ -102,7 +102,9 @@ def test(organization: OrganizationArgument, *, connector: KindOption = None, as
 
     problems = with_pool(work)
     _say_problems(problems, as_json=as_json)
-    return Exit.REFUSED if problems else Exit.DONE
+    if problems:
+        them = "1 problem. Mend it" if len(problems) == 1 else f"{len(problems)} problems. Mend them"
+        refuse(f"The check found {them} and test again.")
 
 
 @app.command()

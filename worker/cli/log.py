@@ -6,11 +6,11 @@ import typer
 
 from worker import insights
 from worker.cli.answering import (
-    Exit,
     JsonFlag,
     LimitOption,
     OrganizationArgument,
     in_transaction,
+    refuse,
     say,
     say_json,
     say_table,
@@ -62,7 +62,7 @@ def verify(
     ] = None,
     *,
     as_json: JsonFlag = False,
-) -> int:
+) -> None:
     """Check that no entry of the log was changed, removed or reordered.
 
     Example: accounting-sync log verify hlf
@@ -82,4 +82,6 @@ def verify(
             say(f"{one}: {sentence or 'the log is whole.'}")
         if not breaks:
             say("There are no logs yet.")
-    return Exit.REFUSED if broken else Exit.DONE
+    if broken:
+        are = "is" if len(broken) == 1 else "are"
+        refuse(f"{len(broken)} of {len(breaks)} logs {are} not whole: {', '.join(broken)}.")
