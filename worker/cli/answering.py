@@ -70,7 +70,7 @@ def run_safely(app: typer.Typer) -> int:
     except typer.Abort:
         return Exit.REFUSED
     except EXPECTED as error:
-        sys.stderr.write(_sentence(error) + "\n")
+        sys.stderr.write(printable(_sentence(error)) + "\n")
         return Exit.WRONG_USAGE if isinstance(error, SettingsError | BadCursorError) else Exit.REFUSED
     return status if isinstance(status, int) else Exit.DONE
 
@@ -128,11 +128,13 @@ def refuse(sentence: str) -> NoReturn:
 
 
 def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
 
 
 def say_json(view: BaseModel | dict[str, object]) -> None:
-    say(view.model_dump_json(indent=2) if isinstance(view, BaseModel) else json.dumps(view, indent=2, default=str))
+    """As it is stored: machines read it."""
+    text = view.model_dump_json(indent=2) if isinstance(view, BaseModel) else json.dumps(view, indent=2, default=str)
+    sys.stdout.write(text + "\n")
 
 
 def say_table(titles: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
@@ -160,4 +162,15 @@ def shown(cell: object) -> str:
         return "-"
     if isinstance(cell, datetime):
         return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-    return str(cell)
+    return " ".join(printable(str(cell)).split("\n"))
+
+
+def printable(text: str) -> str:
+    """Without what moves a cursor, colours a terminal or turns the order of letters round; only line breaks stay."""
+    return "".join(_printable(letter) for letter in text)
+
+
+def _printable(letter: str) -> str:
+    if letter.isprintable() or letter == "\n":
+        return letter
+    return " " if letter.isspace() else ""
