@@ -15,6 +15,7 @@ from worker.domain.log_chain import LogEntry
 from worker.domain.states import ItemState
 from worker.paging import NO_CURSOR, BadCursorError, Leaf, Read, leaf, moment_cursor, moment_of, number_of, page_of
 from worker.store import connectors, dead_letters, reading, receipts, runs, sync_log
+from worker.store.connectors import OrganizationRow
 from worker.store.database import Connection, Pool, acquire
 from worker.store.reading import ItemRow, WaitingRow
 from worker.store.runs import Run
@@ -30,6 +31,7 @@ from worker.views import (
     ItemsFound,
     LogEntryView,
     LogPage,
+    OrganizationNotSetUp,
     OrganizationView,
     RejectionView,
     ReleasePreview,
@@ -114,17 +116,31 @@ async def organizations(
     now, unless it was `counted` before."""
     found = await connectors.organizations(connection, own, after or "", limit)
     waiting = await _waiting_of(connection, [one.organization_id for one in found], own, limit, counted)
-    return [
-        OrganizationView(
-            organization_id=one.organization_id,
-            name=one.name,
-            connector=one.connector,
-            enabled=one.enabled,
-            phase=one.phase,
-            waiting=presenting.waiting_views(waiting.get(one.organization_id, [])),
-        )
-        for one in found
+    return [_organization_view(one, waiting) for one in found]
+
+
+async def organizations_and_strangers(connection: Connection) -> list[OrganizationView | OrganizationNotSetUp]:
+    """As `organizations`, all of them, and then those that nobody has set up, of which approvals wait."""
+    found = await connectors.organizations(connection, None, "", None)
+    waiting = await reading.waiting_everywhere(connection)
+    known = {one.organization_id for one in found}
+    strangers = [
+        OrganizationNotSetUp(organization_id=name, waiting=presenting.waiting_views(rows))
+        for name, rows in waiting.items()
+        if name not in known
     ]
+    return [*[_organization_view(one, waiting) for one in found], *strangers]
+
+
+def _organization_view(row: OrganizationRow, waiting: Mapping[str, Sequence[WaitingRow]]) -> OrganizationView:
+    return OrganizationView(
+        organization_id=row.organization_id,
+        name=row.name,
+        connector=row.connector,
+        enabled=row.enabled,
+        phase=row.phase,
+        waiting=presenting.waiting_views(waiting.get(row.organization_id, [])),
+    )
 
 
 async def _waiting_of(

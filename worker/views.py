@@ -193,6 +193,17 @@ class OrganizationView(View):
     waiting: list[WaitingView]
 
 
+class OrganizationNotSetUp(View):
+    """As `OrganizationView`: an organisation that nobody has added, of which approvals wait."""
+
+    organization_id: str
+    name: None = None
+    connector: None = None
+    enabled: Literal[False] = False
+    phase: None = None
+    waiting: list[WaitingView]
+
+
 class OverviewRow(View):
     """One organisation for global administrators. What is switched is as it is now; what is counted is as of the page's
     `as_of`. `problem` says the gravest thing that is wrong."""

@@ -48,11 +48,11 @@ def add(
 
 @app.command("list")
 def list_(*, as_json: JsonFlag = False) -> None:
-    """Show every organisation, its connector and what waits.
+    """Show every organisation, its connector and what waits; those that nobody has added come last, without a name.
 
     Example: accounting-sync organization list --json
     """
-    found = in_transaction(insights.organizations)
+    found = in_transaction(insights.organizations_and_strangers)
     if as_json:
         say_json({"organizations": [view.model_dump(mode="json") for view in found]})
         return
