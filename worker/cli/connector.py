@@ -28,14 +28,17 @@ from worker.cli.answering import (
     say_table,
     with_pool,
 )
+from worker.cli.sync import finished, say_run, status_of
+from worker.domain.release import ReleasePolicy
 from worker.domain.switching import Phase, Toggle, Verdict
 from worker.quiescing import quiesce
 from worker.readiness import NotReady
 from worker.settings import Settings
 from worker.store import connectors
 from worker.store.database import Connection, Pool, acquire, transaction
+from worker.store.runs import RunKind
 from worker.toggles import Toggled, apply_toggle
-from worker.views import ConnectorObject, ProblemView, ReleasePreview
+from worker.views import ConnectorObject, ProblemView, ReleasePreview, RunView
 
 app = typer.Typer(help="An organisation's link to its ERP.", no_args_is_help=True)
 
@@ -51,6 +54,7 @@ UncheckedFlag = Annotated[
     bool, typer.Option("--unchecked", help="Without the check before the first enable; goes into the sync log.")
 ]
 WaitFlag = Annotated[bool, typer.Option("--wait", help="Return once nothing is in flight.")]
+WaitForRunFlag = Annotated[bool, typer.Option("--wait", help="Return once the run that it started is finished.")]
 
 
 @app.command()
@@ -154,26 +158,34 @@ def enable(
     reason: ReasonOption,
     connector: KindOption = None,
     unchecked: UncheckedFlag = False,
+    wait: WaitForRunFlag = False,
     as_json: JsonFlag = False,
-) -> None:
+) -> int:
     """Switch the connector on: what waited is posted, oldest first. The first time only where `connector test` finds
     nothing wrong.
 
-    Example: accounting-sync connector enable hlf --actor user-9 --reason "Onboarding done"
+    Example: accounting-sync connector enable hlf --actor user-9 --reason "Onboarding done" --wait
     """
 
-    async def work(pool: Pool, settings: Settings) -> tuple[Toggled | NotReady, ConnectorObject | None]:
+    async def work(pool: Pool, settings: Settings) -> tuple[Toggled | NotReady, ConnectorObject | None, RunView | None]:
         async with acquire(pool) as connection:
             kind = await _kind(connection, organization, connector)
         toggle = Toggle(organization, kind, enabled=True, reason=reason, actor=operator(actor))
         switched = await readiness.switch(pool, make_adapters(settings), toggle, SOURCE, unchecked=unchecked)
-        return switched, await _quiet(pool, organization, wait=False)
+        run = await _run_of_enable(pool, organization, switched) if wait else None
+        return switched, await _quiet(pool, organization, wait=False), run
 
-    switched, view = with_pool(work)
+    switched, view, run = with_pool(work)
     if isinstance(switched, NotReady):
         _say_problems(switched.problems, as_json=as_json)
         refuse(f"{switched.sentence} Or enable it all the same: --unchecked")
     _say_switched(switched, view, as_json=as_json)
+    if run is None:
+        return Exit.DONE
+    if not as_json:
+        say("")
+        say_run(run, as_json=False)
+    return status_of(run)
 
 
 @app.command()
@@ -200,6 +212,20 @@ def disable(
 
     toggled, view = with_pool(work)
     _say_switched(toggled, view, as_json=as_json)
+
+
+async def _run_of_enable(pool: Pool, organization: str, switched: Toggled | NotReady) -> RunView | None:
+    """The run that the enable has opened, once it has ended. Under `next_sync` there is none. On a connector that was
+    on already: the one that an enable opened and that is still under way."""
+    if isinstance(switched, NotReady) or switched.phase is not Phase.ON:
+        return None
+    async with acquire(pool) as connection:
+        runs = (await insights.run_page(connection, organization, None, 1)).runs
+        policy = (await connectors.views(connection, organization))[0].release_policy
+    is_new = switched.decision.verdict is Verdict.APPLIED and policy == ReleasePolicy.ON_ENABLE
+    if not runs or runs[0].kind is not RunKind.CONNECTOR_ENABLED or not (is_new or runs[0].state == "running"):
+        return None
+    return await finished(pool, runs[0].run_id)
 
 
 def _say_switched(toggled: Toggled, view: ConnectorObject | None, *, as_json: bool) -> None:

@@ -49,13 +49,13 @@ def run(
             if isinstance(started, RunRefused):
                 return started
             view = await insights.view_of_run(connection, started)
-        return await _finished(pool, view.run_id) if wait else view
+        return await finished(pool, view.run_id) if wait else view
 
     view = with_pool(work)
     if isinstance(view, RunRefused):
         refuse(view.sentence)
-    _say(view, as_json=as_json)
-    return _status(view) if wait else Exit.DONE
+    say_run(view, as_json=as_json)
+    return status_of(view) if wait else Exit.DONE
 
 
 @app.command()
@@ -79,10 +79,10 @@ def show(
     view = in_transaction(work)
     if view is None:
         refuse(f"There is no run {run_id}. Check the ID.")
-    _say(view, as_json=as_json)
+    say_run(view, as_json=as_json)
 
 
-async def _finished(pool: Pool, run_id: UUID) -> RunView:
+async def finished(pool: Pool, run_id: UUID) -> RunView:
     """The run once it has ended, however long that takes."""
     while True:
         async with acquire(pool) as connection:
@@ -93,12 +93,12 @@ async def _finished(pool: Pool, run_id: UUID) -> RunView:
     return view or refuse(f"The run {run_id} is gone.")
 
 
-def _status(view: RunView) -> Exit:
+def status_of(view: RunView) -> Exit:
     incomplete = view.counts.rejected or view.counts.unknown or view.state == "stopped"
     return Exit.PARTLY if incomplete else Exit.DONE
 
 
-def _say(view: RunView, *, as_json: bool) -> None:
+def say_run(view: RunView, *, as_json: bool) -> None:
     if as_json:
         say_json(view)
         return

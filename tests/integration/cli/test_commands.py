@@ -1,5 +1,6 @@
 """What operators type, what they read, and the exit status that their scripts see."""
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -120,6 +121,33 @@ async def test_a_run_that_is_waited_for_exits_3_when_something_was_rejected(scen
         assert (ready.status, ready.json) == (0, {"ready": True, "problems": []})
 
 
+async def test_an_enable_that_is_waited_for_returns_once_its_run_is_finished_and_exits_3_when_something_was_rejected(
+    scene: Scene, sync: CommandLine
+) -> None:
+    erp = scene.erps["xledger"]
+    await scene.organization()
+    await take_in(scene.pool, approval("E-1"), approval("E-bad", claimant={"id": "nobody"}))
+    async with scene.worker():
+        await erp.hold()
+        waiting = asyncio.create_task(sync("connector", "enable", "hlf", *WHO, "--wait"))
+        await erp.wait_held(1)
+        assert not waiting.done()
+        await erp.release()
+        enabled = await waiting
+        assert (enabled.status, enabled.err) == (3, "")
+        facts = dict(line.split(None, 1) for line in enabled.out.splitlines() if line)
+        assert (facts["state"], facts["synced"], facts["rejected"], facts["phase"]) == ("finished", "1", "1", "on")
+        again = await sync("connector", "enable", "hlf", *WHO, "--wait", "--json")
+        assert (again.status, again.json["phase"]) == (0, "on")
+
+
+async def test_an_enable_that_starts_no_run_leaves_nothing_to_wait_for(scene: Scene, sync: CommandLine) -> None:
+    await scene.organization("hlf", "xledger", release_policy="next_sync")
+    await take_in(scene.pool, approval("E-2"))
+    enabled = await sync("connector", "enable", "hlf", *WHO, "--wait", "--json")
+    assert (enabled.status, enabled.json["phase"], enabled.json["waiting"][0]["count"]) == (0, "on", 1)
+
+
 async def test_disable_with_wait_returns_once_nothing_is_in_flight(scene: Scene, sync: CommandLine) -> None:
     erp = scene.erps["xledger"]
     await scene.organization()
@@ -213,6 +241,50 @@ async def test_a_log_that_was_tampered_with_exits_1(scene: Scene, sync: CommandL
     answer = await sync("log", "verify", "--json")
     broken = {"hlf": "Entry 1 was changed after it was written."}
     assert (answer.status, answer.json) == (1, {"verified": 1, "broken": broken})
+    assert answer.err == "1 of 2 logs is not whole: hlf.\n"
+
+
+async def test_a_check_that_finds_something_says_so_beside_its_table(scene: Scene, sync: CommandLine) -> None:
+    await scene.organization("hlf", "xledger", mapping={**SAMPLE_MAPPING, "counter_account": "9999"})
+    answer = await sync("connector", "test", "hlf")
+    assert (answer.status, answer.err) == (1, "The check found 1 problem. Mend it and test again.\n")
+    assert "Xledger has no account 9999." in answer.out
+
+
+async def test_approvals_of_an_organisation_that_is_not_set_up_are_found_in_the_list_of_all(
+    scene: Scene, sync: CommandLine
+) -> None:
+    await scene.organization()
+    await take_in(scene.pool, approval("R-1", organization_id="stranger"), approval("R-2", organization_id="stranger"))
+    listed = (await sync("organization", "list", "--json")).json["organizations"]
+    assert [one["organization_id"] for one in listed] == ["hlf", "stranger"]
+    stranger = listed[1]
+    assert {key: stranger[key] for key in ("name", "connector", "enabled", "phase")} == {
+        "name": None, "connector": None, "enabled": False, "phase": None,
+    }  # fmt: skip
+    assert stranger.keys() == listed[0].keys()
+    assert stranger["waiting"][0]["count"] == 2
+    row = (await sync("organization", "list")).out.splitlines()[-1]
+    assert row.split() == ["stranger", "-", "-", "-", "2", "500.00", "NOK"]
+
+
+async def test_nothing_that_is_stored_moves_an_operators_cursor(scene: Scene, sync: CommandLine) -> None:
+    nasty = "A\x1b[2J\u009b2J\u202eB\nC"
+    added = await sync("organization", "add", "odd", "--name", nasty)
+    assert added.status == 0
+    await scene.organization()
+    refused = await sync("connector", "enable", "hlf", "--actor", nasty, "--reason", nasty, "--unchecked")
+    shown = [
+        added,
+        refused,
+        await sync("organization", "list"),
+        await sync("log", "list", "hlf"),
+        await sync("connector", "show", "hlf"),
+    ]
+    written = "".join(one.out + one.err for one in shown)
+    assert [letter for letter in written if not letter.isprintable() and letter != "\n"] == []
+    assert "A[2J2JB C" in written
+    assert (await sync("organization", "list", "--json")).json["organizations"][-1]["name"] == nasty
 
 
 async def test_a_worker_that_can_read_no_credentials_exits_2_before_anything_starts(
