@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.admin import Admin, global_admin
 from tests.events import approval, toggle
-from tests.integration.worker.rows import take_in
+from tests.integration.worker.rows import bring_to, take_in
 from tests.scene import INTAKE_ONLY, ready
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -122,6 +122,19 @@ async def test_what_is_only_counted_anew_is_not_read_out(admin: Admin, browser: 
         await take_in(admin.scene.pool, approval("R-1"))
         await expect(page.get_by_text("1 reimbursement waits")).to_be_visible()
         await expect(page.get_by_role("status")).to_be_empty()
+
+
+async def test_focus_on_what_goes_away_is_found_again_on_the_heading_above_it(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    await take_in(admin.scene.pool, approval("R-1"))
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await tab_to(page, "a[href$='state=pending']")
+        await bring_to(admin.scene.pool, "synced", "R-1")
+        await expect(page.get_by_text("Nothing waits.")).to_be_visible()
+        await expect(page.get_by_role("heading", name="What waits")).to_be_focused()
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("button", name="Test the connection")).to_be_focused()
 
 
 async def test_a_dialog_stays_open_while_the_page_behind_it_changes(admin: Admin, browser: Browser) -> None:

@@ -217,6 +217,19 @@ async def test_a_run_is_started_by_mouse_and_seen_to_finish(admin: Admin, browse
     assert set(said[:-1]) <= {"25 % done.", "50 % done.", "75 % done.", "100 % done."}
 
 
+async def test_focus_is_not_lost_when_a_run_ends(admin: Admin, browser: Browser) -> None:
+    run = await furnish(admin.scene)
+    async with window(browser) as page:
+        await page.goto(f"{admin.url}{RUNS}/{run}")
+        await tab_to(page, "#live a")
+        await expect(page.get_by_role("link", name="Load again")).to_be_focused()
+        await admin.scene.fetch(
+            "update sync_run set finished_at = now(), result = 'finished', remaining = 0 where finished_at is null"
+        )
+        await expect(page.get_by_text("It ended at")).to_be_visible()
+        await expect(page.locator("#progress-title")).to_be_focused()
+
+
 async def test_a_run_is_started_and_refused_by_keyboard_alone(admin: Admin, browser: Browser) -> None:
     await switched_off(admin, "R-1")
     async with window(browser, "nb") as page:

@@ -51,10 +51,19 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("form[data-dialog] [role=switch]")) event.target.form.requestSubmit();
 });
 
-// What changed elsewhere is said once. The reader stays where they are.
+// What changed elsewhere is said once. The reader stays where they are; where that is gone, they go on from the heading
+// that it stood under.
 let said = document.querySelector("[data-announce]")?.dataset.announce;
+let focused;
+let heading;
+
+document.addEventListener("htmx:before:swap", () => {
+  focused = document.activeElement;
+  heading = focused?.closest("section")?.getAttribute("aria-labelledby");
+});
 
 document.addEventListener("htmx:after:swap", () => {
+  if (focused && !focused.isConnected) (document.getElementById(heading) ?? document.getElementById("main")).focus();
   const now = document.querySelector("[data-announce]")?.dataset.announce;
   if (now && now !== said) announcement.textContent = now;
   said = now;
