@@ -172,6 +172,32 @@ async def test_a_service_that_is_away_is_told_until_it_is_back(admin: Admin, bro
         await expect(page.locator("#live-lost")).to_be_hidden()
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_page_that_gets_no_more_answers_says_so_and_asks_no_more(
+    admin: Admin, browser: Browser, status: int
+) -> None:
+    await admin.scene.organization()
+    async with looking(browser) as page:
+        await page.goto(f"{admin.url}{HOME}?connector=xledger")
+        await page.route("**/live*", lambda route: route.fulfill(status=status))
+        await expect(page.get_by_role("status")).to_contain_text("Load the page again")
+        await expect(page.locator("#live-stopped")).to_be_visible()
+        await expect(page.locator("#live-poll")).to_have_count(0)
+        await page.get_by_role("link", name="Load the page again").click()
+        await expect(page.locator("#live-stopped")).to_be_hidden()
+        assert page.url.endswith("?connector=xledger")
+
+
+async def test_any_other_refusal_is_told_until_there_is_an_answer(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await page.route("**/live*", lambda route: route.fulfill(status=429))
+        await expect(page.locator("#live-lost")).to_be_visible()
+        await page.unroute("**/live*")
+        await expect(page.locator("#live-lost")).to_be_hidden()
+
+
 async def test_stored_script_never_runs(admin: Admin, browser: Browser) -> None:
     script = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
     await admin.scene.organization()

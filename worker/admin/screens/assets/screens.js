@@ -69,7 +69,9 @@ document.addEventListener("htmx:after:swap", () => {
   said = now;
 });
 
-// A page that can't be kept up to date says so: it may go on trying, or stop where the session has ended.
+// A page that can't be kept up to date says so: it may go on trying, or stop where nothing would come of that.
+const ENDED = { 401: "live-ended", 403: "live-stopped", 404: "live-stopped" };
+
 function tell(id, wanted) {
   const told = document.getElementById(id);
   if (!told || told.hidden !== wanted) return;
@@ -81,9 +83,10 @@ document.addEventListener("htmx:error", () => tell("live-lost", true));
 
 document.addEventListener("htmx:after:request", (event) => {
   const { response, sourceElement } = event.detail.ctx;
-  tell("live-lost", response.status >= 500);
-  if (response.status === 401) {
+  const ended = ENDED[response.status];
+  tell("live-lost", !ended && response.status >= 400);
+  if (ended) {
     sourceElement.remove(); // htmx asks no more for what is not on the page
-    tell("live-ended", true);
+    tell(ended, true);
   }
 });
