@@ -137,6 +137,20 @@ async def test_focus_on_what_goes_away_is_found_again_on_the_heading_above_it(ad
         await expect(page.get_by_role("button", name="Test the connection")).to_be_focused()
 
 
+async def test_what_changes_behind_a_dialog_is_read_out_once_it_is_closed(admin: Admin, browser: Browser) -> None:
+    await admin.scene.organization()
+    await admin.scene.switch(True)
+    async with looking(browser) as page:
+        await page.goto(admin.url + HOME)
+        await page.get_by_role("switch").click()
+        await expect(page.locator("dialog h1")).to_be_focused()
+        await admin.scene.switch(False)
+        await expect(page.locator("#switch")).not_to_be_checked()
+        await expect(page.locator("#announcement")).to_be_empty()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("status")).to_contain_text("off since")
+
+
 async def test_a_dialog_stays_open_while_the_page_behind_it_changes(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
     await admin.scene.switch(True)

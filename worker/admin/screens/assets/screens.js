@@ -51,6 +51,20 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("form[data-dialog] [role=switch]")) event.target.form.requestSubmit();
 });
 
+// Nothing outside a modal dialog is read out while it is open: what came meanwhile is said once it is closed.
+const unsaid = new Set();
+
+function announce(text) {
+  if (!dialog.open) { announcement.textContent = text; return; }
+  unsaid.delete(text); // said once, in the order of when it was last so
+  unsaid.add(text);
+}
+
+dialog.addEventListener("close", () => {
+  if (unsaid.size) announcement.textContent = [...unsaid].join(" ");
+  unsaid.clear();
+});
+
 // What changed elsewhere is said once. The reader stays where they are; where that is gone, they go on from the heading
 // that it stood under.
 let said = document.querySelector("[data-announce]")?.dataset.announce;
@@ -65,7 +79,7 @@ document.addEventListener("htmx:before:swap", () => {
 document.addEventListener("htmx:after:swap", () => {
   if (focused && !focused.isConnected) (document.getElementById(heading) ?? document.getElementById("main")).focus();
   const now = document.querySelector("[data-announce]")?.dataset.announce;
-  if (now && now !== said) announcement.textContent = now;
+  if (now && now !== said) announce(now);
   said = now;
 });
 
@@ -76,7 +90,7 @@ function tell(id, wanted) {
   const told = document.getElementById(id);
   if (!told || told.hidden !== wanted) return;
   told.hidden = !wanted;
-  if (wanted) announcement.textContent = told.textContent.trim();
+  if (wanted) announce(told.textContent.trim());
 }
 
 document.addEventListener("htmx:error", () => tell("live-lost", true));
