@@ -212,6 +212,24 @@ async def test_any_other_refusal_is_told_until_there_is_an_answer(admin: Admin, 
         await expect(page.locator("#live-lost")).to_be_hidden()
 
 
+@pytest.mark.parametrize("address", [HOME, "/organizations"])
+async def test_without_a_script_the_switch_only_shows_and_the_button_switches(
+    admin: Admin, browser: Browser, address: str
+) -> None:
+    await admin.scene.organization()
+    await admin.count()
+    async with looking(browser, java_script_enabled=False) as page:
+        await page.goto(admin.url + address)
+        await expect(page.get_by_role("switch")).to_be_disabled()
+        await expect(page.get_by_role("switch")).not_to_be_checked()
+        await page.get_by_role("button", name="Switch on …").click()
+        await page.get_by_label("Reason").fill("Onboarding done")
+        await page.get_by_role("button", name="Switch on").click()
+        await expect(page.locator("#phase")).to_contain_text("switched on by admin-1: Onboarding done")
+        await expect(page.get_by_role("switch")).to_be_disabled()
+        await expect(page.get_by_role("switch")).to_be_checked()
+
+
 async def test_stored_script_never_runs(admin: Admin, browser: Browser) -> None:
     script = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
     await admin.scene.organization()
@@ -229,9 +247,9 @@ async def test_stored_script_never_runs(admin: Admin, browser: Browser) -> None:
 
 
 @asynccontextmanager
-async def looking(browser: Browser) -> AsyncIterator[Page]:
+async def looking(browser: Browser, *, java_script_enabled: bool = True) -> AsyncIterator[Page]:
     headers = {"Authorization": f"Bearer {global_admin()}", "Accept-Language": "en"}
-    context = await browser.new_context(extra_http_headers=headers)
+    context = await browser.new_context(extra_http_headers=headers, java_script_enabled=java_script_enabled)
     failures: list[str] = []
     page = await context.new_page()
     page.on("pageerror", lambda error: failures.append(str(error)))

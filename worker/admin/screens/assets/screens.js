@@ -51,6 +51,13 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("form[data-dialog] [role=switch]")) event.target.form.requestSubmit();
 });
 
+// Without a script the switch only shows what is so, and the form's button switches.
+function enableSwitches(within) {
+  for (const one of within.querySelectorAll("form[data-dialog] [role=switch]")) one.disabled = false;
+}
+
+enableSwitches(document);
+
 // Nothing outside a modal dialog is read out while it is open: what came meanwhile is said once it is closed.
 const unsaid = new Set();
 
@@ -71,7 +78,8 @@ let said = document.querySelector("[data-announce]")?.dataset.announce;
 let focused;
 let heading;
 
-document.addEventListener("htmx:before:swap", () => {
+document.addEventListener("htmx:before:swap", (event) => {
+  for (const { fragment } of event.detail.tasks) enableSwitches(fragment);
   focused = document.activeElement;
   heading = focused?.closest("section")?.getAttribute("aria-labelledby");
 });
