@@ -1,12 +1,16 @@
 """What the services say, in the reader's language, and marked where it is not."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from worker.admin.screens.catalogues import Language
 from worker.admin.screens.reader import Reader
+from worker.admin.screens.run_progress import RunProgress
 from worker.domain.sentences import say, say_number
+from worker.store.runs import RunKind
+from worker.views import RunCountsView, RunView
 
 BOKMAL, ENGLISH = Reader(Language.BOKMAL), Reader(Language.ENGLISH)
 AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
@@ -37,6 +41,31 @@ def test_numbers_choose_the_form_and_are_written_as_the_reader_writes_them(count
         count=count,
     )
     assert said in BOKMAL.said(sentence)
+
+
+def test_every_number_of_things_is_grouped_and_a_name_that_is_a_number_is_not() -> None:
+    run = RunProgress.of(
+        RunView(
+            organization_id="hlf",
+            run_id=UUID(int=1),
+            kind=RunKind.MANUAL,
+            connector="xledger",
+            state="finished",
+            requested_by="user-9",
+            counts=RunCountsView(synced=1200, rejected=1001, unknown=0, remaining=2500),
+            started_at=AT,
+            finished_at=AT,
+        )
+    )
+    assert BOKMAL.said(run.told) == "2\u00a0201 av 4\u00a0701 ferdig, 1\u00a0001 avvist"
+    assert BOKMAL.marked(run.told) == BOKMAL.said(run.told)
+    assert BOKMAL.said(run.milestone) == (
+        "Synkroniseringen er ferdig: 1\u00a0200 overført, 1\u00a0001 avvist, 0 med ukjent utfall, "
+        "2\u00a0500 venter fortsatt."
+    )
+    assert ENGLISH.said(run.told) == "2,201 of 4,701 done, 1,001 rejected"
+    older = say("Revision {revision} is not newer than revision {last}; nothing was changed.", revision=1763, last=1764)
+    assert ENGLISH.said(older) == "Revision 1763 is not newer than revision 1764; nothing was changed."
 
 
 def test_any_other_text_stays_as_it_is() -> None:

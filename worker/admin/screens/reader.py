@@ -24,9 +24,10 @@ ENGLISH_MOMENT = "d MMMM y 'at' HH:mm"
 NORWEGIAN = {"no": Language.BOKMAL, "nn": Language.BOKMAL, "nb": Language.BOKMAL}
 """A reader of Nynorsk would rather have Bokmål than English."""
 LONGEST_HEADER = 200
-COUNT = "count"
+NAMES = frozenset({"revision", "last"})
+"""Facts of a sentence that are numbers, and yet no number of things."""
 QUOTED = "reason"
-"""The facts of a sentence that are a number of things, and what somebody else wrote."""
+"""The fact of a sentence that somebody else wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Reader:
                 return self.said(fact)
             case datetime():
                 return self.moment(fact)
-            case int() if name == COUNT:
+            case int() if name not in NAMES:
                 return self.number(fact)
         return fact
 
