@@ -144,7 +144,7 @@ def _confirming(row: ItemRow, views: Sequence[ConnectorView]) -> Waiting:
         reason = say("It has been in the import of {title} for too long.", title=title)
         return _waits(row, reason, say("A person has to look for it there."))
     reason = say("It is in the import of {title}, which has not decided yet.", title=title)
-    return _waits(row, reason, say("What became of it is asked at {title} again and again.", title=title))
+    return _waits(row, reason, say("Its status is fetched from {title} regularly.", title=title))
 
 
 def _next_of_unknown(row: ItemRow, views: Sequence[ConnectorView]) -> Sentence:

@@ -43,7 +43,7 @@ OUTCOMES: Mapping[str, Sentence] = {
 }
 ATTEMPT_KINDS: Mapping[str, Sentence] = {
     "settled": say("Sent"),
-    "confirmed": say("Import asked"),
+    "confirmed": say("Import status checked"),
     "late": say("Late answer"),
     "looked_up": say("Looked up"),
 }
@@ -94,15 +94,15 @@ CHANGES: Mapping[str, Sentence] = {
     "connector_configured": say("Connector configured"),
     "credentials_replaced": say("Credentials replaced"),
     "credentials_rekeyed": say("Credentials encrypted with another key"),
-    "toggle_refused": say("Switching refused"),
-    "toggle_superseded": say("Switching superseded by a newer wish"),
-    "toggle_unchanged": say("Switching changed nothing"),
+    "toggle_refused": say("Switching on or off: refused"),
+    "toggle_superseded": say("Switching on or off: superseded by a newer change"),
+    "toggle_unchanged": say("Switching on or off: nothing changed"),
     "sync_run_started": say("Sync run started"),
     "sync_run_widened": say("Sync run widened"),
     "sync_run_refused": say("Sync run refused"),
     "sync_run_finished": say("Sync run finished"),
     "sync_run_stopped": say("Sync run stopped"),
-    "item_retried": say("Reimbursement sent round again"),
+    "item_retried": say("Reimbursement queued again"),
     "item_look_up_requested": say("Look-up of a reimbursement asked for"),
     "retry_refused": say("Retry refused"),
     "item_handled_elsewhere": say("Reimbursement handled elsewhere"),

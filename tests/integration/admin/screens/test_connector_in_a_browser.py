@@ -95,14 +95,14 @@ async def test_what_is_switched_elsewhere_shows_within_two_seconds_and_moves_no_
         await expect(page.locator("#live-poll")).to_have_attribute("hx-trigger", EACH_SECOND)
         await tab_to(page, "#switch")
         await admin.scene.switch(True)
-        await expect(page.locator("#phase")).to_contain_text("Xledger is on since")
+        await expect(page.locator("#phase")).to_contain_text("Xledger has been on since")
         await expect(page.get_by_role("switch")).to_be_checked()
         await expect(page.locator("#switch")).to_be_focused()
-        await expect(page.get_by_role("status")).to_contain_text("Xledger is on since")
+        await expect(page.get_by_role("status")).to_contain_text("Xledger has been on since")
         await admin.scene.switch(False)
         await expect(page.get_by_role("switch")).not_to_be_checked()
         await expect(page.locator("#live-poll")).to_have_attribute("hx-trigger", EACH_SECOND)
-        await expect(page.get_by_role("status")).to_contain_text("Xledger is off since")
+        await expect(page.get_by_role("status")).to_contain_text("Xledger has been off since")
 
 
 async def test_a_toggle_by_kafka_shows_too(admin: Admin, browser: Browser) -> None:
@@ -242,7 +242,7 @@ async def test_stored_script_never_runs(admin: Admin, browser: Browser) -> None:
         await dialog.get_by_role("button", name="Switch on").click()
         await expect(page.locator("#phase")).to_contain_text(script)
         await admin.scene.switch(False)
-        await expect(page.locator("#phase")).to_contain_text("Xledger is off since")
+        await expect(page.locator("#phase")).to_contain_text("Xledger has been off since")
         await expect(page).to_have_title(re.compile("Integration settings"))
 
 

@@ -71,7 +71,7 @@ async def test_a_suspended_connector_says_why_and_when_it_is_tried_next(admin: A
         )
     async with visiting(admin, global_admin()) as visitor:
         page = await visitor.go(HOME)
-    assert "Xledger is switched on, but suspended since" in page.text
+    assert "Xledger is switched on, but has been suspended since" in page.text
     assert "Cause: The token is refused." in page.text
     assert "Next try at" in page.text
 
@@ -103,7 +103,7 @@ async def test_of_several_connectors_the_one_in_use_is_shown_and_the_others_can_
         page = await visitor.go(HOME)
         other = await visitor.go(page.link("Show Dynamics 365 Business Central"))
         asked = await visitor.submit(other.form("/connector/switch"))
-    assert "Xledger is on since" in page.text
+    assert "Xledger has been on since" in page.text
     assert "Dynamics 365 Business Central is off. It has never been switched on." in other.text
     assert "Xledger is on, and only one may be on at a time. Switch it off first." in asked.text
     assert [form.action for form in asked.forms if "switch" in form.action] == []

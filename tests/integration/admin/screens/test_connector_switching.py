@@ -101,7 +101,7 @@ async def test_where_nothing_waits_only_the_reason_is_asked(admin: Admin) -> Non
         asked = await ask(visitor)
         done = await visitor.submit(asked.form(SWITCH), reason="Ready")
     assert "What becomes of what waits?" not in asked.text
-    assert "Xledger is on since" in done.text
+    assert "Xledger has been on since" in done.text
 
 
 async def test_no_choice_is_made_for_the_administrator_and_what_they_typed_stays(admin: Admin) -> None:
@@ -144,7 +144,7 @@ async def test_what_is_older_than_a_day_is_marked_only_after_its_number_was_conf
     assert "Everything that was approved before 1 November 2026." in sure.text
     assert "1 reimbursement stays and is posted." in sure.text
     assert before == {"R-1": "pending", "R-2": "pending"}
-    assert "Xledger is on since" in done.text
+    assert "Xledger has been on since" in done.text
     assert await admin.scene.states() == {"R-1": "handled_elsewhere", "R-2": "pending"}
 
 
@@ -186,7 +186,7 @@ async def test_the_first_time_problems_refuse_it_unless_somebody_insists(admin: 
     assert "Not done: The check before the first switch-on found problems. Nothing was switched." in refused.text
     assert refused.form(SWITCH).fields["reason"] == "Ready"
     assert log[-1]["change"] == "toggle_refused"
-    assert "Xledger is on since" in done.text
+    assert "Xledger has been on since" in done.text
     assert (await admin.scene.log("hlf"))[-2]["change"] == "connector_enabled"
 
 

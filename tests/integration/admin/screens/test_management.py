@@ -170,7 +170,7 @@ async def test_each_row_has_a_switch_that_leads_to_the_same_question(admin: Admi
         page = await visitor.go(ADDRESS)
         asked = await visitor.submit(page.form("/organizations/nbf/connector/switch"))
         done = await visitor.submit(asked.form("/connector/switch"), reason="Ready")
-    assert "Xledger is on since" in done.text
+    assert "Xledger has been on since" in done.text
     assert done.address.endswith("/organizations/nbf?connector=xledger")
 
 

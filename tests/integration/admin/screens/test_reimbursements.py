@@ -60,7 +60,7 @@ async def test_a_norwegian_reader_is_told_in_norwegian_and_hears_what_is_not(adm
     async with visiting(admin, admin_of("hlf"), "nb") as visitor:
         page = await visitor.go(REJECTED)
     assert 'Den ble avvist av Xledger: <span lang="en">2025 is closed.</span>' in page.source
-    assert "Et menneske retter opp årsaken og prøver på nytt, eller merker den som håndtert utenom." in page.text
+    assert "Må behandles manuelt: Rett opp årsaken og prøv på nytt, eller merk den som håndtert utenom." in page.text
     assert "250,00 NOK" in page.text
 
 
@@ -345,8 +345,8 @@ async def test_a_missing_reason_is_said_where_the_reader_is(admin: Admin, browse
         await expect(page.locator("#mistakes")).to_be_focused()
         await tab_to(page, "#mistakes a")
         await page.keyboard.press("Enter")
-        await expect(page.get_by_label("Årsak")).to_be_focused()
-        await expect(page.get_by_label("Årsak")).to_have_attribute("aria-invalid", "true")
+        await expect(page.get_by_label("Begrunnelse")).to_be_focused()
+        await expect(page.get_by_label("Begrunnelse")).to_have_attribute("aria-invalid", "true")
 
 
 async def test_a_global_administrator_sees_any_organisations(admin: Admin) -> None:

@@ -46,7 +46,7 @@ async def test_it_tells_who_changed_what_through_what_and_why_newest_first(admin
     async with visiting(admin, admin_of("hlf")) as visitor:
         page = await visitor.go(LOG)
     assert entries(page) == [5, 4, 3, 2, 1]
-    assert "Reimbursement sent round again: R-1 admin-1 global administrator, through command line" in page.text
+    assert "Reimbursement queued again: R-1 admin-1 global administrator, through command line" in page.text
     assert "Connector enabled admin-1 global administrator, through command line Xledger On a test" in page.text
     assert page.link("R-1") == "/organizations/hlf/reimbursements/R-1"
     assert page.link("show the run").startswith("/organizations/hlf/sync-runs/")
@@ -74,7 +74,7 @@ async def test_a_filter_finds_by_change_by_actor_and_by_day(admin: Admin) -> Non
     assert entries(by_change) == [5, 4]
     assert entries(by_both) == [5]
     assert by_both.form(f"{LOG}.csv").fields == {"change": "connector_resumed", "actor": "user-1"}
-    assert "No entry is like that." in nobody.text
+    assert "No entry fits the filter." in nobody.text
     assert entries(long_ago) == []
     assert len(entries(since)) == 5
 
@@ -127,7 +127,7 @@ async def test_it_says_as_of_when_and_up_to_which_entry_it_is_whole(admin: Admin
     await admin.scene.organization()
     async with visiting(admin, admin_of("hlf"), "nb") as visitor:
         page = await visitor.go(LOG)
-    assert "Kontrollert: Loggen er hel til og med oppføring 2, den siste." in page.text
+    assert "Kontrollert: Loggen er intakt til og med oppføring 2, den siste." in page.text
     assert re.search(r"Sjekket \d+\. \w+ \d{4} kl\. \d\d:\d\d", page.text)
     assert page.elements["verified"]["data-color"] == "success"
 
@@ -139,7 +139,7 @@ async def test_what_was_changed_afterwards_is_said_in_words(admin: Admin) -> Non
     await admin.scene.fetch("update sync_log set actor = 'nobody' where entry_no = 2")
     async with visiting(admin, admin_of("hlf"), "nb") as visitor:
         page = await visitor.go(LOG)
-    assert "Ikke hel: Oppføring 2 er endret etter at den ble skrevet." in page.text
+    assert "Ikke intakt: Oppføring 2 er endret etter at den ble skrevet." in page.text
     assert page.elements["verified"]["data-color"] == "danger"
 
 
