@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.admin import Admin, admin_of
+from worker.admin.limits import BURST
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -66,3 +67,32 @@ async def test_the_files_of_a_page_are_there_packed_and_kept_for_ever(admin: Adm
 async def test_no_other_file_is_handed_out(admin: Admin, name: str) -> None:
     async with admin.client() as client:
         assert (await client.get(f"/assets/0123456789abcdef/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status", "said"),
+    [
+        ("GET", "/organizations/hlf/reimbursements?after=x", 400, "Adressen viser ikke til noen side i listen."),
+        ("GET", "/organizations/hlf/reimbursements?run=x", 422, "Noe i adressen eller skjemaet er ugyldig"),
+        ("DELETE", "/organizations", 405, "Denne adressen kan ikke brukes på den måten."),
+        ("GET", "/organizations/blindeforbundet", 403, "Du kan bare se dine egne organisasjoner."),
+    ],
+)
+async def test_what_is_refused_is_told_in_the_readers_language(
+    admin: Admin, method: str, address: str, status: int, said: str
+) -> None:
+    await admin.scene.organization()
+    async with admin.client(admin_of("hlf"), **{"Accept-Language": "nb"}) as client:
+        answer = await client.request(method, address)
+    assert answer.status_code == status
+    assert said in answer.text
+    assert '<span lang="en">' not in answer.text
+
+
+async def test_whoever_is_too_quick_is_told_how_many_seconds_to_wait(admin: Admin) -> None:
+    await admin.scene.organization()
+    async with admin.client(admin_of("hlf"), **{"Accept-Language": "nb"}) as client:
+        answers = [await client.post("/organizations/hlf/sync-runs") for _ in range(BURST + 5)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert re.search(r"Vent \d+ sekund(er)?, og prøv igjen\.", refused.text)
+    assert "Retry-After" not in refused.text

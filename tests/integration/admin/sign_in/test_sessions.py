@@ -139,7 +139,7 @@ async def test_another_site_can_not_sign_anybody_out(visitor: Visitor, headers: 
     assert answer.status_code == status
     assert await visitor.is_signed_in() is (status == 403)
     if status == 403:
-        assert "did not come from a page of this service" in answer.text
+        assert "Dette kom ikke fra en side i denne tjenesten, så ingenting ble endret." in answer.text
 
 
 async def test_the_origin_alone_is_enough(visitor: Visitor) -> None:
