@@ -358,12 +358,9 @@ async def handed_over_preview(
     connection: Connection, organization_id: str, moment: datetime | None
 ) -> HandedOverPreview:
     """What waits now and was approved before `moment`; None: all that waits."""
-    rows = (
-        await reading.waiting(connection, organization_id)
-        if moment is None
-        else await reading.waiting_approved_before(connection, organization_id, moment)
-    )
-    return HandedOverPreview(count=sum(row.count for row in rows), sums=presenting.waiting_views(rows))
+    rows, last = await reading.waiting_to_hand_over(connection, organization_id, moment, LAST)
+    count = sum(row.count for row in rows)
+    return HandedOverPreview(count=count, sums=presenting.waiting_views(rows), through=last)
 
 
 async def dead_letter_page(connection: Connection, before: str | None, limit: int) -> DeadLetterPage:

@@ -2,6 +2,9 @@
 
 What is not to be sent is marked as handled elsewhere while the connector is off, in batches of their own transactions,
 and the last of it together with the enable: nothing of it can be sent in between.
+
+Marked is what the administrator was told of, and nothing else: whatever comes later than the last of it waits for the
+connector as all that comes does, and where another number of it waits by then, they are asked again.
 """
 
 from collections import Counter
@@ -15,7 +18,7 @@ from worker.adapters import Adapters
 from worker.domain.states import ItemState, fit
 from worker.domain.switching import Toggle, Verdict, decide
 from worker.readiness import NotReady, check, switch
-from worker.store import connectors, items, sync_log
+from worker.store import connectors, items, reading, sync_log
 from worker.store.database import Connection, Pool, transaction
 from worker.store.sync_log import Change
 from worker.toggles import Toggled, apply_toggle
@@ -32,11 +35,23 @@ class ReleaseChoice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How many the administrator was told will be marked, none of which has a sequence number above `through`."""
+
+    count: int
+    through: int
+
+
+NOTHING = Told(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """`from_date`: what was approved before that moment was handled elsewhere; it goes with its choice alone."""
 
     choice: ReleaseChoice
     from_date: datetime | None = None
+    told: Told = NOTHING
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
@@ -58,9 +73,21 @@ class Release:
         return {"release": self.choice} | ({"from_date": self.from_date.isoformat()} if self.from_date else {})
 
 
+@dataclass(frozen=True, slots=True)
+class Released(Toggled):
+    """`marked`: how many were marked as handled elsewhere, also where somebody else was faster with the switch."""
+
+    marked: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsTold:
+    """Another number waits than the administrator was told. Nothing was marked, and nothing switched."""
+
+
 async def enable(
     pool: Pool, adapters: Adapters, toggle: Toggle, source: str, release: Release, *, unchecked: bool = False
-) -> Toggled | NotReady:
+) -> Released | NotReady | NotAsTold:
     """As `readiness.switch`, after what is not released was marked. Nothing is marked where the check finds problems or
     the toggle is refused; a connector that is on already is refused.
 
@@ -68,7 +95,8 @@ async def enable(
     has an entry of it: asked again, it goes on.
     """
     if release.choice is ReleaseChoice.ALL:
-        return await switch(pool, adapters, toggle, source, unchecked=unchecked)
+        switched = await switch(pool, adapters, toggle, source, unchecked=unchecked)
+        return switched if isinstance(switched, NotReady) else Released(switched.decision, switched.phase, marked=0)
     wish = replace(toggle, enabled=True, only_while_off=True)
     checked = await check(pool, adapters, wish, source, unchecked=unchecked)
     if isinstance(checked, NotReady):
@@ -76,9 +104,9 @@ async def enable(
     handing_over = _HandingOver(wish, source, release, checked)
     while True:
         async with transaction(pool) as connection:
-            toggled = await handing_over.step(connection)
-        if toggled is not None:
-            return toggled
+            ended = await handing_over.step(connection)
+        if ended is not None:
+            return ended
 
 
 class _HandingOver:
@@ -93,34 +121,40 @@ class _HandingOver:
         self._totals: Counter[str] = Counter()
         self._after = 0
 
-    async def step(self, connection: Connection) -> Toggled | None:
+    async def step(self, connection: Connection) -> Released | NotAsTold | None:
         """Marks a batch; None: there is more. Otherwise what came of the toggle, in the same transaction."""
         locked = await connectors.lock(connection, self._toggle.organization_id)
         decision = decide(self._toggle, [one.flag for one in locked])
         if decision.verdict is Verdict.APPLIED:
             is_first = not self._counts
+            if is_first and not await self._is_as_told(connection):
+                return NotAsTold()
             if await self._mark(connection):
                 if is_first:
                     await self._log(connection, "items_handing_over")
                 return None
         if self._counts:
             await self._log(connection, "items_handled_elsewhere", self._told())
-        return await apply_toggle(connection, self._toggle, self._source, {**self._checked, **self._release.detail})
+        toggled = await apply_toggle(connection, self._toggle, self._source, {**self._checked, **self._release.detail})
+        return Released(toggled.decision, toggled.phase, self._counts.total())
+
+    async def _is_as_told(self, connection: Connection) -> bool:
+        """An approval that was still being stored when they were told has an early number too, and so has one that a
+        person sent round again."""
+        told, release = self._release.told, self._release
+        rows, _ = await reading.waiting_to_hand_over(
+            connection, self._toggle.organization_id, release.from_date, told.through
+        )
+        return sum(row.count for row in rows) == told.count
 
     async def _mark(self, connection: Connection) -> bool:
-        """Whether there is more. At the end it looks from the start again: an approval may have been stored after
-        others that came later, and a person may have sent one round again."""
-        goes_on = self._after > 0
-        if await self._mark_after(connection, self._after):
-            return True
-        return goes_on and await self._mark_after(connection, 0)
-
-    async def _mark_after(self, connection: Connection, after: int) -> bool:
+        """Whether there is more."""
         marked = await items.hand_over_waiting(
             connection,
             self._toggle.organization_id,
             approved_before=self._release.from_date,
-            after=after,
+            after=self._after,
+            through=self._release.told.through,
             limit=BATCH,
             reason=fit(f"{self._release.said}: handled elsewhere, says {self._toggle.actor.id}: {self._toggle.reason}"),
         )

@@ -334,10 +334,11 @@ class ReleasePreview(View):
 
 
 class HandedOverPreview(View):
-    """What a release would mark as handled elsewhere."""
+    """What a release would mark as handled elsewhere; none of it has a sequence number above `through`."""
 
     count: int
     sums: list[WaitingView]
+    through: int
 
 
 class DeadLetterView(View):

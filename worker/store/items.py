@@ -311,11 +311,15 @@ async def hand_over_waiting(
     *,
     approved_before: datetime | None,
     after: int,
+    through: int,
     limit: int,
     reason: str,
 ) -> HandedOver:
-    """What waits, in the order of arrival after the sequence number `after`; `approved_before` None: all of it."""
-    rows = await connection.fetch(_SQL["hand_over_waiting"], organization_id, approved_before, after, limit, reason)
+    """What waits, in the order of arrival, beyond the sequence number `after` and up to `through`; `approved_before`
+    None: all of it."""
+    rows = await connection.fetch(
+        _SQL["hand_over_waiting"], organization_id, approved_before, after, limit, reason, through
+    )
     return HandedOver(
         counts={row["currency"]: row["count"] for row in rows},
         totals={row["currency"]: row["total_minor"] for row in rows},

@@ -169,9 +169,13 @@ async def waits_for_many(connection: Connection, organization_id: str, limit: in
     return is_more
 
 
-async def waiting_approved_before(connection: Connection, organization_id: str, moment: datetime) -> list[WaitingRow]:
-    rows = await connection.fetch(_SQL["waiting_approved_before"], organization_id, moment)
-    return [WaitingRow(**dict(row)) for row in rows]
+async def waiting_to_hand_over(
+    connection: Connection, organization_id: str, approved_before: datetime | None, through: int
+) -> tuple[list[WaitingRow], int]:
+    """What `items.hand_over_waiting` would mark, and the highest sequence number of it (0: nothing)."""
+    rows = await connection.fetch(_SQL["waiting_to_hand_over"], organization_id, approved_before, through)
+    found = [WaitingRow(row["currency"], row["count"], row["total_minor"], row["oldest"]) for row in rows]
+    return found, max((row["last"] for row in rows), default=0)
 
 
 async def waiting_everywhere(connection: Connection) -> dict[str, list[WaitingRow]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,15 +19,14 @@ from tests.integration.worker.rows import (
 )
 from tests.integration.worker.test_readiness import WRONG
 from tests.scene import DISPATCH_ONLY, Scene, fresh
-from worker import insights, releasing
+from worker import decisions, insights, releasing
 from worker.bootstrap import make_adapters
 from worker.domain.switching import NEVER, Actor, Phase, Role, Toggle, Verdict
 from worker.readiness import NotReady
-from worker.releasing import Release, ReleaseChoice
+from worker.releasing import NotAsTold, Release, ReleaseChoice, Released, Told
 from worker.runs import RunRefused, request_run
 from worker.store import items
 from worker.store.database import DatabaseAwayError, Pool, acquire, transaction
-from worker.toggles import Toggled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,14 +34,23 @@ DAY = datetime(2026, 11, 1, tzinfo=UTC)
 OLD, NEW = "2026-10-31T23:59:59Z", "2026-11-01T00:00:00Z"
 FROM_DAY = Release(ReleaseChoice.FROM_DATE, DAY)
 NONE_OF_IT = Release(ReleaseChoice.HANDLED_ELSEWHERE)
+"""What is to become of what waits, before anybody was told what that is."""
 ALL_OF_IT = Release(ReleaseChoice.ALL)
 ENABLE = Toggle("hlf", "xledger", True, "Booked in the old system", ADMIN)
 STRANGER = Actor("user-9", Role.ORGANIZATION_ADMIN, frozenset({"other"}))
 
 
-async def _enable(pool: Pool, release: Release, toggle: Toggle = ENABLE) -> Toggled:
+async def _told(pool: Pool, release: Release) -> Release:
+    async with acquire(pool) as connection:
+        found = await insights.handed_over_preview(connection, "hlf", release.from_date)
+    return replace(release, told=Told(found.count, found.through))
+
+
+async def _enable(pool: Pool, release: Release, toggle: Toggle = ENABLE) -> Released:
+    """Of all that waits now."""
+    release = release if release is ALL_OF_IT else await _told(pool, release)
     enabled = await releasing.enable(pool, adapters(), toggle, "http", release, unchecked=True)
-    assert isinstance(enabled, Toggled)
+    assert isinstance(enabled, Released)
     return enabled
 
 
@@ -169,30 +178,47 @@ async def test_ten_thousand_are_marked_in_bounded_transactions_and_logged_as_one
 
 
 @pytest.mark.usefixtures("small_batches")
-async def test_what_arrives_amid_is_marked_or_comes_after_the_enable_and_none_is_lost(pool: Pool) -> None:
+async def test_what_arrives_amid_is_not_marked_and_comes_after_the_enable(pool: Pool) -> None:
     await set_up(pool)
     await take_in(pool, *[approval(f"R-{number}") for number in range(200)])
+    release = await _told(pool, NONE_OF_IT)
     arrivals = [take_in(pool, approval(f"L-{number}")) for number in range(40)]
-    await asyncio.gather(_enable(pool, NONE_OF_IT), *arrivals)
-    states = await _states(pool)
-    assert len(states) == 240
-    assert all(states[f"R-{number}"] == "handled_elsewhere" for number in range(200))
+    enabling = releasing.enable(pool, adapters(), ENABLE, "http", release, unchecked=True)
+    enabled, *_ = await asyncio.gather(enabling, *arrivals)
+    assert isinstance(enabled, Released)
+    assert enabled.marked == 200
+    marked = {f"R-{number}": "handled_elsewhere" for number in range(200)}
+    assert await _states(pool) == marked | {f"L-{number}": "pending" for number in range(40)}
+    told = next(entry for entry in await log_of(pool) if entry["change"] == "items_handled_elsewhere")
+    assert told["detail"] == {"release": "handled_elsewhere", "count": 200, "sums": {"NOK": "50000.00"}}
+
+
+async def test_what_came_after_they_were_told_waits_as_the_connectors_release_policy_says(pool: Pool) -> None:
+    await set_up(pool, release_policy="next_sync")
+    await take_in(pool, approval("R-1"), approval("R-new", approved_at=NEW))
+    release = await _told(pool, FROM_DAY)
+    await take_in(pool, approval("R-2", approved_at=OLD))
+    await releasing.enable(pool, adapters(), ENABLE, "http", release, unchecked=True)
     async with acquire(pool) as connection:
-        later = await connection.fetch("select received_at from item where state = 'pending'")
-        last_marked = await connection.fetchval("select max(received_at) from item where state <> 'pending'")
-        enabled_at = await connection.fetchval("select changed_at from connector")
-    assert last_marked < enabled_at
-    assert {states[f"L-{number}"] for number in range(40)} <= {"pending", "handled_elsewhere"}
-    marked = next(entry for entry in await log_of(pool) if entry["change"] == "items_handled_elsewhere")
-    assert marked["detail"] == {
-        "release": "handled_elsewhere",
-        "count": 240 - len(later),
-        "sums": {"NOK": f"{(240 - len(later)) * 250}.00"},
-    }
+        assert await connection.fetchval("select released_through = 0 and enabled_mark >= 3 from connector")
+    assert await _states(pool) == {"R-1": "pending", "R-new": "pending", "R-2": "pending"}
+
+
+async def test_where_another_number_waits_than_they_were_told_nothing_is_marked_or_switched(pool: Pool) -> None:
+    await set_up(pool)
+    await take_in(pool, approval("R-1"), approval("R-2"))
+    await bring_to(pool, "rejected", "R-1")
+    release = await _told(pool, NONE_OF_IT)
+    async with transaction(pool) as connection:
+        await decisions.retry(connection, "hlf", "R-1", actor=ADMIN, reason="once more", source="http")
+    before = await log_of(pool)
+    assert isinstance(await releasing.enable(pool, adapters(), ENABLE, "http", release, unchecked=True), NotAsTold)
+    assert await _states(pool) == {"R-1": "pending", "R-2": "pending"}
+    assert await log_of(pool) == before
 
 
 @pytest.mark.usefixtures("small_batches")
-async def test_an_approval_that_was_stored_late_with_an_early_number_is_marked_too(pool: Pool) -> None:
+async def test_an_approval_that_was_stored_late_with_an_early_number_is_not_marked(pool: Pool) -> None:
     await set_up(pool)
     await take_in(pool, approval("R-0"))
     late = await pool.acquire()
@@ -203,9 +229,7 @@ async def test_an_approval_that_was_stored_late_with_an_early_number_is_marked_t
         select organization_id, 'R-late', approved_at, total_minor, currency, content_hash, content from item
     """)
     await take_in(pool, *[approval(f"R-{number}") for number in range(1, 55)])
-    handing_over = releasing._HandingOver(
-        Toggle("hlf", "xledger", True, "r", ADMIN, only_while_off=True), "http", NONE_OF_IT, {}
-    )
+    handing_over = await _handing_over(pool)
     for _ in range(2):
         async with transaction(pool) as connection:
             assert await handing_over.step(connection) is None
@@ -213,22 +237,27 @@ async def test_an_approval_that_was_stored_late_with_an_early_number_is_marked_t
     await pool.release(late)
     async with transaction(pool) as connection:
         assert await handing_over.step(connection) is not None
-    assert set((await _states(pool)).values()) == {"handled_elsewhere"}
+    states = await _states(pool)
+    assert states.pop("R-late") == "pending"
+    assert set(states.values()) == {"handled_elsewhere"}
+
+
+async def _handing_over(pool: Pool) -> releasing._HandingOver:
+    toggle = Toggle("hlf", "xledger", True, "r", ADMIN, only_while_off=True)
+    return releasing._HandingOver(toggle, "http", await _told(pool, NONE_OF_IT), {})
 
 
 @pytest.mark.usefixtures("small_batches")
 async def test_who_enables_amid_ends_it_with_a_record_of_what_was_marked(pool: Pool) -> None:
     await set_up(pool)
     await take_in(pool, *[approval(f"R-{number}") for number in range(50)])
-    handing_over = releasing._HandingOver(
-        Toggle("hlf", "xledger", True, "r", ADMIN, only_while_off=True), "http", NONE_OF_IT, {}
-    )
+    handing_over = await _handing_over(pool)
     async with transaction(pool) as connection:
         assert await handing_over.step(connection) is None
     await switch(pool, True)
     async with transaction(pool) as connection:
         refused = await handing_over.step(connection)
-    assert refused is not None
+    assert isinstance(refused, Released)
     assert (refused.decision.verdict, refused.phase) == (Verdict.REFUSED, Phase.ON)
     assert list((await _states(pool)).values()).count("handled_elsewhere") == releasing.BATCH
     assert await _changes(pool) == [
@@ -307,8 +336,9 @@ async def test_what_is_marked_is_never_sent_and_the_rest_is(scene: Scene) -> Non
     await scene.organization()
     async with scene.worker(DISPATCH_ONLY):
         await take_in(scene.pool, approval(old, approved_at=OLD), approval(new, approved_at=NEW))
-        enabled = await releasing.enable(scene.pool, make_adapters(scene.settings), ENABLE, "http", FROM_DAY)
-        assert isinstance(enabled, Toggled)
+        release = await _told(scene.pool, FROM_DAY)
+        enabled = await releasing.enable(scene.pool, make_adapters(scene.settings), ENABLE, "http", release)
+        assert isinstance(enabled, Released)
         await scene.all_synced(new)
         await scene.logged("sync_run_finished")
     assert await scene.states() == {old: "handled_elsewhere", new: "synced"}

@@ -1,6 +1,6 @@
 """Switching a connector: the page that asks, which a script opens as a dialog, and the switch itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
@@ -20,8 +20,10 @@ from worker.admin.screens.pages import page
 from worker.admin.screens.reader import Reader, reader_of
 from worker.admin.screens.shown import Shown, ShownOrganization, shown_organization
 from worker.admin.screens.wishes import Choice, Wish, seen_of
+from worker.domain.sentences import Sentence, say_number
 from worker.domain.switching import Toggle, Verdict
 from worker.readiness import NotReady
+from worker.releasing import NotAsTold
 from worker.store import connectors
 from worker.store.database import transaction, unlimited
 from worker.toggles import Toggled, apply_toggle
@@ -135,26 +137,34 @@ async def _switch_on(switch: _Switch, wish: Wish, toggle: Toggle) -> Response:
         return await _asked_on(switch, wish, mistakes, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     if wish.choice == Choice.REVIEW:
         return _review(switch)
-    if waits and wish.choice != Choice.ALL:
-        handed_over = await _handed_over(switch, wish)
-        if wish.confirmed != handed_over:
-            return _confirm(switch, wish, handed_over)
-    toggled = await releasing.enable(
-        switch.context.pool, switch.context.adapters, toggle, SOURCE, wish.release, unchecked=wish.unchecked
+    release = wish.release
+    if release is None:
+        return await _confirm(switch, wish)
+    released = await releasing.enable(
+        switch.context.pool, switch.context.adapters, toggle, SOURCE, release, unchecked=wish.unchecked
     )
-    if isinstance(toggled, NotReady):
+    if isinstance(released, NotReady):
         return await _asked_on(switch, wish, refused=True, status=HTTPStatus.CONFLICT)
-    return _done(switch, toggled)
+    if isinstance(released, NotAsTold):
+        return await _confirm(switch, wish, is_asked_again=True)
+    return _done(switch, released, _marked(released.marked))
 
 
-async def _handed_over(switch: _Switch, wish: Wish) -> int:
-    async with transaction(switch.context.pool) as connection:
-        found = await insights.handed_over_preview(connection, switch.shown.organization_id, wish.release.from_date)
-    return found.count
+def _marked(count: int) -> list[Sentence]:
+    if not count:
+        return []
+    return [
+        say_number(
+            "{count} reimbursement was marked as handled elsewhere.",
+            "{count} reimbursements were marked as handled elsewhere.",
+            count=count,
+        )
+    ]
 
 
-def _done(switch: _Switch, toggled: Toggled) -> Response:
-    notice = Notice(TONES[toggled.decision.verdict], switch.reader.said(toggled.decision.sentence))
+def _done(switch: _Switch, toggled: Toggled, more: Sequence[Sentence] = ()) -> Response:
+    said = " ".join(map(switch.reader.said, [toggled.decision.sentence, *more]))
+    notice = Notice(TONES[toggled.decision.verdict], said)
     return go_on(f"{switch.home}?connector={switch.connector.connector}", notice)
 
 
@@ -187,9 +197,16 @@ async def _asked_on(
     return _page(switch, "switch-on.html", status, **facts)
 
 
-def _confirm(switch: _Switch, wish: Wish, handed_over: int) -> Response:
-    posted = max(switch.facts.waiting_count - handed_over, 0)
-    return _page(switch, "switch-confirm.html", HTTPStatus.OK, wish=wish, handed_over=handed_over, posted=posted)
+async def _confirm(switch: _Switch, wish: Wish, *, is_asked_again: bool = False) -> Response:
+    async with transaction(switch.context.pool) as connection:
+        found = await insights.handed_over_preview(connection, switch.shown.organization_id, wish.from_moment)
+    facts = {
+        "wish": wish,
+        "handed_over": found,
+        "posted": max(switch.facts.waiting_count - found.count, 0),
+        "is_asked_again": is_asked_again,
+    }
+    return _page(switch, "switch-confirm.html", HTTPStatus.CONFLICT if is_asked_again else HTTPStatus.OK, **facts)
 
 
 async def _preview(switch: _Switch) -> ReleasePreview | None:

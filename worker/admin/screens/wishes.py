@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from worker.admin.screens import reasons
 from worker.admin.screens.reader import ZONE, Reader
 from worker.domain.switching import NEVER
-from worker.releasing import Release, ReleaseChoice
+from worker.insights import LAST
+from worker.releasing import Release, ReleaseChoice, Told
 
 LONGEST_FIELD = 64
 FIRST_YEAR = 2000
@@ -27,7 +28,7 @@ class Choice(StrEnum):
 
 class Wish(BaseModel):
     """The form as it came. `seen` is when the connector was last switched, as the page showed it. `confirmed`: how many
-    will be marked as handled elsewhere, as the page said."""
+    will be marked as handled elsewhere, as the page said, and `through` the last of them."""
 
     seen: Annotated[str, Field(max_length=LONGEST_FIELD)] = ""
     reason: Annotated[str, Field(max_length=reasons.LONGEST_FIELD)] = ""
@@ -35,6 +36,7 @@ class Wish(BaseModel):
     from_date: Annotated[str, Field(max_length=LONGEST_FIELD)] = ""
     unchecked: bool = False
     confirmed: int | None = None
+    through: Annotated[int | None, Field(ge=0, le=LAST)] = None
 
     @property
     def plain_reason(self) -> str:
@@ -50,12 +52,22 @@ class Wish(BaseModel):
         return day if day.year >= FIRST_YEAR else None
 
     @property
-    def release(self) -> Release:
-        """What is chosen; where nothing waits there is no choice. The first day begins when it does in Norway."""
-        if self.choice == Choice.FROM_DATE and self.first_day:
-            begins = datetime.combine(self.first_day, time(), ZONE)
-            return Release(ReleaseChoice.FROM_DATE, begins.astimezone(UTC))
-        return Release(ReleaseChoice(self.choice) if self.choice else ReleaseChoice.ALL)
+    def from_moment(self) -> datetime | None:
+        """When the first day begins in Norway; None where no day is chosen."""
+        if self.choice != Choice.FROM_DATE or self.first_day is None:
+            return None
+        return datetime.combine(self.first_day, time(), ZONE).astimezone(UTC)
+
+    @property
+    def release(self) -> Release | None:
+        """What is chosen, once there are no mistakes, if anything waits. None where something is to be marked and was
+        not confirmed."""
+        choice = ReleaseChoice(self.choice) if self.choice else ReleaseChoice.ALL
+        if choice is ReleaseChoice.ALL:
+            return Release(choice)
+        if self.confirmed is None or self.through is None:
+            return None
+        return Release(choice, self.from_moment, Told(self.confirmed, self.through))
 
     @property
     def seen_change(self) -> datetime | None:

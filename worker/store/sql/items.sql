@@ -166,10 +166,11 @@ set state = 'handled_elsewhere', reason = $3, reason_code = 'handled_elsewhere',
 where (organization_id, reimbursement_id) = ($1, $2) and state in ('pending', 'rejected', 'unknown');
 
 -- hand_over_waiting: a person says of all that waits, or was approved before a moment, that it was handled elsewhere; one
--- batch of it in the order of arrival, after a given sequence number; answers what it was, by currency
+-- batch of it in the order of arrival, after a sequence number and through another; answers what it was, by currency
 with waiting as (
     select organization_id, reimbursement_id from item
-    where organization_id = $1 and state = 'pending' and seq > $3 and ($2::timestamptz is null or approved_at < $2)
+    where organization_id = $1 and state = 'pending' and seq > $3 and seq <= $6
+      and ($2::timestamptz is null or approved_at < $2)
     order by seq
     limit $4
     for update
@@ -296,10 +297,10 @@ where organization_id = $1 and state = 'pending'
 group by currency
 order by currency;
 
--- waiting_approved_before: the same of what was approved before a moment
-select currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest
+-- waiting_to_hand_over: the same of what hand_over_waiting would mark, all batches of it, and where that ends
+select currency, count(*) as count, sum(total_minor)::bigint as total_minor, min(approved_at) as oldest, max(seq) as last
 from item
-where organization_id = $1 and state = 'pending' and approved_at < $2
+where organization_id = $1 and state = 'pending' and seq <= $3 and ($2::timestamptz is null or approved_at < $2)
 group by currency
 order by currency;
 

@@ -5,8 +5,10 @@ import pytest
 from tests.admin import Admin, admin_of, global_admin, token
 from tests.events import approval
 from tests.integration.admin.screens.visitor import Form, Page, Visitor, visiting
-from tests.integration.worker.rows import take_in
+from tests.integration.worker.rows import ADMIN, take_in
+from worker import decisions
 from worker.domain.switching import Role
+from worker.store.database import transaction
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -148,19 +150,50 @@ async def test_what_is_older_than_a_day_is_marked_only_after_its_number_was_conf
     assert await admin.scene.states() == {"R-1": "handled_elsewhere", "R-2": "pending"}
 
 
-async def test_what_came_after_the_question_is_not_marked_without_being_told(admin: Admin) -> None:
+async def test_what_came_after_the_question_is_not_marked(admin: Admin) -> None:
     await admin.scene.organization()
     await take_in(admin.scene.pool, approval("R-1"))
     async with visiting(admin, global_admin()) as visitor:
         sure = await visitor.submit((await ask(visitor)).form(SWITCH), choice="handled_elsewhere", reason="By hand")
         await take_in(admin.scene.pool, approval("R-2"))
+        done = await visitor.submit(sure.form(SWITCH))
+    assert "1 reimbursement will be marked" in sure.text
+    assert "What comes after this question is not marked." in sure.text
+    assert (
+        "Done: The Xledger connector for hlf is enabled. 1 reimbursement was marked as handled elsewhere." in done.text
+    )
+    assert await admin.scene.states() == {"R-1": "handled_elsewhere", "R-2": "pending"}
+
+
+async def test_where_another_number_waits_than_the_question_said_it_is_asked_again(admin: Admin) -> None:
+    await admin.scene.organization()
+    await take_in(admin.scene.pool, approval("R-1"), approval("R-2"))
+    async with visiting(admin, global_admin()) as visitor:
+        sure = await visitor.submit((await ask(visitor)).form(SWITCH), choice="handled_elsewhere", reason="By hand")
+        async with transaction(admin.scene.pool) as connection:
+            await decisions.hand_over(connection, "hlf", "R-1", actor=ADMIN, reason="Paid", source="cli")
         again = await visitor.submit(sure.form(SWITCH))
         between = await admin.scene.states()
         await visitor.submit(again.form(SWITCH))
-    assert "1 reimbursement will be marked" in sure.text
-    assert "2 reimbursements will be marked" in again.text
-    assert between == {"R-1": "pending", "R-2": "pending"}
+    assert again.status == 409
+    assert "Not done: What waits has changed since you were asked." in again.text
+    assert "1 reimbursement will be marked" in again.text
+    assert between == {"R-1": "handled_elsewhere", "R-2": "pending"}
     assert await admin.scene.states() == {"R-1": "handled_elsewhere", "R-2": "handled_elsewhere"}
+
+
+async def test_a_confirmation_that_does_not_say_of_what_is_asked_for_again(admin: Admin) -> None:
+    await admin.scene.organization()
+    await take_in(admin.scene.pool, approval("R-1"))
+    async with visiting(admin, global_admin()) as visitor:
+        sure = await visitor.submit((await ask(visitor)).form(SWITCH), choice="handled_elsewhere", reason="By hand")
+        form = sure.form(SWITCH)
+        del form.fields["through"]
+        again = await visitor.submit(form)
+        wrong = await visitor.submit(sure.form(SWITCH), through="9" * 30)
+    assert again.form(SWITCH).fields["through"] != ""
+    assert wrong.status == 422
+    assert await admin.scene.states() == {"R-1": "pending"}
 
 
 async def test_only_reviewing_changes_nothing_and_needs_no_reason(admin: Admin) -> None:
