@@ -10,7 +10,7 @@ connector as all that comes does, and where another number of it waits by then, 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from schemas.currency import amount_text
@@ -59,13 +59,6 @@ class Release:
             raise ValueError("a release from a date needs the date, and no other has one")
         if self.from_date is not None and self.from_date.tzinfo is None:
             raise ValueError("the date needs its time zone")
-
-    @property
-    def said(self) -> str:
-        """Of each item that is marked, in its own history."""
-        if self.from_date is None:
-            return "Waited when the connector was enabled"
-        return f"Approved before {self.from_date.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     @property
     def detail(self) -> Mapping[str, object]:
@@ -156,7 +149,7 @@ class _HandingOver:
             after=self._after,
             through=self._release.told.through,
             limit=BATCH,
-            reason=fit(f"{self._release.said}: handled elsewhere, says {self._toggle.actor.id}: {self._toggle.reason}"),
+            reason=fit(self._toggle.reason),
         )
         self._counts.update(marked.counts)
         self._totals.update(marked.totals)
