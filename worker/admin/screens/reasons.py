@@ -1,14 +1,11 @@
 """Why a person did something: one line of text, which is kept in the sync log for ever."""
 
+from worker.domain.reasons import LONGEST, plain
 from worker.domain.sentences import Sentence, say
 
-LONGEST = 500
+__all__ = ["LONGEST_FIELD", "mistake_in", "plain"]
+
 LONGEST_FIELD = 10_000
-
-
-def plain(reason: str) -> str:
-    """Without what no eye sees; PostgreSQL can't store U+0000."""
-    return " ".join("".join(one if one.isprintable() else " " for one in reason).split())
 
 
 def mistake_in(reason: str) -> Sentence | None:
