@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from worker.admin.screens import words
 from worker.admin.screens.reader import ZONE
 from worker.admin.screens.reasons import plain
 from worker.domain.sentences import Sentence, say
@@ -41,6 +42,8 @@ class LogWish(BaseModel):
     def mistakes(self) -> Mapping[str, Sentence]:
         """Field → what to do about it."""
         found = {}
+        if self.change and self.change not in words.CHANGES:
+            found["change"] = say("Choose one of the changes in the list.")
         if self.first.strip() and _day(self.first) is None:
             found["from"] = say("Enter the first day as a date, such as 2026-11-01.")
         if self.last.strip() and _day(self.last) is None:

@@ -156,6 +156,19 @@ async def test_a_file_holds_what_the_filter_finds_is_harmless_and_is_on_record_i
     assert (last["change"], last["actor"], last["source"]) == ("sync_log_exported", "user-9", "http")
 
 
+@pytest.mark.parametrize("change", ["\0", "nonsense", "\x1b"])
+async def test_a_change_that_there_is_not_is_no_filter_and_makes_no_file(admin: Admin, change: str) -> None:
+    await admin.scene.organization()
+    before = await admin.scene.log()
+    async with admin.client(admin_of("hlf"), **{"Accept-Language": "en"}) as client:
+        page = await client.get(LOG, params={"change": change})
+        answer = await client.post(f"{LOG}.csv", data={"change": change})
+    assert page.status_code == 422
+    assert "Choose one of the changes in the list." in page.text
+    assert answer.status_code == 303
+    assert await admin.scene.log() == before
+
+
 async def test_only_a_form_makes_a_file_since_it_is_written_to_the_log(admin: Admin) -> None:
     await admin.scene.organization()
     before = await admin.scene.log()
