@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,6 +59,8 @@ class ProblemError(Exception):
         self.detail = detail
         self.headers = headers
         self.more = more
+        self.afterwards: BackgroundTask | None = None
+        """What is done once the answer has left."""
 
 
 Answer = Callable[[Request, ProblemError], Response]
@@ -82,7 +85,9 @@ def answer_with_problems(app: FastAPI, answer: Answer) -> None:
 
     @app.exception_handler(ProblemError)
     async def on_problem(request: Request, error: ProblemError) -> Response:
-        return answer(request, error)
+        response = answer(request, error)
+        response.background = error.afterwards
+        return response
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:

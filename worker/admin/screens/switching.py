@@ -10,7 +10,8 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from worker import insights, readiness, releasing
-from worker.admin.access import Asking, Context, OrganizationId, own_organization
+from worker.admin.access import Asking, Context
+from worker.admin.api.wishes import Kind
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext
 from worker.admin.problems import ProblemError
@@ -18,18 +19,18 @@ from worker.admin.screens.connector_facts import ConnectorFacts, connector_facts
 from worker.admin.screens.notices import Notice, Tone, go_on
 from worker.admin.screens.pages import page
 from worker.admin.screens.reader import Reader, reader_of
-from worker.admin.screens.shown import Shown, ShownOrganization, shown_organization
+from worker.admin.screens.shown import Shown, ShownOrganization
+from worker.admin.screens.strangers import SwitchRoute
 from worker.admin.screens.wishes import Choice, Wish, seen_of
 from worker.domain.sentences import Sentence, say_number
 from worker.domain.switching import Toggle, Verdict
 from worker.readiness import NotReady
 from worker.releasing import NotAsTold
-from worker.store import connectors
-from worker.store.database import transaction, unlimited
+from worker.store.database import transaction
 from worker.toggles import Toggled, apply_toggle
 from worker.views import ConnectorObject, ReleasePreview
 
-router = APIRouter(prefix="/organizations/{organization_id}/connector/switch")
+router = APIRouter(prefix="/organizations/{organization_id}/connector/switch", route_class=SwitchRoute)
 
 SOURCE = "http"
 NO_MISTAKES: Mapping[str, str] = MappingProxyType({})
@@ -68,7 +69,7 @@ async def ask(
     shown: Shown,
     caller: Asking,
     context: Context,
-    kind: Annotated[str | None, Query(alias="connector", max_length=64)] = None,
+    kind: Annotated[Kind | None, Query(alias="connector")] = None,
     direction: Direction = None,
 ) -> Response:
     if kind is None or direction is None:
@@ -81,34 +82,23 @@ async def ask(
 @router.post("")
 async def decide(
     request: Request,
-    organization_id: OrganizationId,
+    shown: Shown,
     caller: Asking,
     context: Context,
     wish: Annotated[Wish, Form()],
-    kind: Annotated[str, Query(alias="connector", max_length=64)],
+    kind: Annotated[Kind, Query(alias="connector")],
     direction: Annotated[Literal["on", "off"], Query(alias="enabled")],
 ) -> Response:
     toggle = Toggle(
-        organization_id=organization_id,
+        organization_id=shown.organization_id,
         connector=kind,
         enabled=direction == "on",
         reason=wish.plain_reason,
         actor=caller.actor,
         seen_change=wish.seen_change,
     )
-    if not caller.may_see(organization_id):
-        await _tell_the_organization(context, toggle)
-    shown = await shown_organization(own_organization(organization_id, caller), context)
     switch = await _switch(request, shown, caller, context, kind)
     return await _switch_on(switch, wish, toggle) if toggle.enabled else await _switch_off(switch, wish, toggle)
-
-
-async def _tell_the_organization(context: AdminContext, toggle: Toggle) -> None:
-    """A stranger's try is refused at the door, and stands in the log of the organisation that it was about."""
-    with unlimited():
-        async with transaction(context.pool) as connection:
-            if await connectors.organization_exists(connection, toggle.organization_id):
-                await apply_toggle(connection, toggle, SOURCE)
 
 
 async def _switch(

@@ -291,6 +291,10 @@ async def test_an_organisations_administrator_does_all_of_it_for_their_own(admin
         ("get", f"{SWITCH}?connector=xledger&enabled=on"),
         ("post", f"{SWITCH}?connector=xledger&enabled=on"),
         ("post", f"{SWITCH}?connector=xledger&enabled=off"),
+        ("post", f"{SWITCH}?connector=%00&enabled=on"),
+        ("post", f"{SWITCH}?connector={'x' * 70}&enabled=on"),
+        ("post", f"{SWITCH}?connector=xledger"),
+        ("get", f"{SWITCH}?connector=%00&enabled=on"),
         ("post", "/connector/test"),
         ("get", "/connector/credentials?connector=xledger"),
         ("post", "/connector/credentials?connector=xledger"),
@@ -315,13 +319,36 @@ async def test_a_strangers_try_stands_in_the_log_of_the_organisation_it_was_abou
         form = Form("post", f"/organizations/nbf{SWITCH}?connector=xledger&enabled=on", {"reason": "mine now"})
         page = await visitor.submit(form)
     assert page.status == 403
-    entry = (await admin.scene.log("nbf"))[-1]
+    entry = await admin.scene.logged("toggle_refused", "nbf")
     assert (entry["change"], entry["actor"], entry["source"], entry["reason"]) == (
         "toggle_refused",
         "user-9",
         "http",
         "mine now",
     )
+
+
+@pytest.mark.parametrize("query", ["connector=%00&enabled=on", "connector=X&enabled=on", "connector=xledger"])
+async def test_a_strangers_try_that_names_no_connector_leaves_nothing(admin: Admin, query: str) -> None:
+    await _leaves_nothing(admin, query, "mine now")
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\x1b", "\u200b", "x" * 9000])
+async def test_a_strangers_try_without_a_proper_reason_leaves_nothing(admin: Admin, reason: str) -> None:
+    await _leaves_nothing(admin, "connector=xledger&enabled=on", reason)
+
+
+async def _leaves_nothing(admin: Admin, query: str, reason: str) -> None:
+    """Known once a proper try that came later stands in the log."""
+    await admin.scene.organization("nbf")
+    before = await admin.scene.log("nbf")
+    proper = f"/organizations/nbf{SWITCH}?connector=xledger&enabled=on"
+    async with visiting(admin, admin_of("hlf")) as visitor:
+        page = await visitor.submit(Form("post", f"/organizations/nbf{SWITCH}?{query}", {"reason": reason}))
+        await visitor.submit(Form("post", proper, {"reason": "\x1b[2J proper"}))
+    assert page.status == 403
+    assert (await admin.scene.logged("toggle_refused", "nbf"))["reason"] == "[2J proper"
+    assert len(await admin.scene.log("nbf")) == len(before) + 1
 
 
 async def ask(visitor: Visitor) -> Page:
