@@ -106,6 +106,11 @@ class Reader:
         """With the currency's code: a sign such as `kr` is several currencies'."""
         return format_currency(Decimal(total), currency, "#,##0.00 ¤¤", self.language.value, currency_digits=True)
 
+    @property
+    def delimiter(self) -> str:
+        """Between a file's columns: spreadsheets go by their language, and in some a comma is a number's."""
+        return ";" if self.language is Language.BOKMAL else ","
+
     def number(self, number: int) -> str:
         return format_decimal(number, locale=self.language.value)
 

@@ -55,12 +55,19 @@ async def sync_log(
 
 
 @router.post("/sync-log.csv")
-async def export(shown: Shown, caller: Asking, context: Context, wish: Annotated[LogWish, Form()]) -> Response:
+async def export(
+    request: Request, shown: Shown, caller: Asking, context: Context, wish: Annotated[LogWish, Form()]
+) -> Response:
     """All that the filter finds, as a file. The export is itself an entry of the log, so it is no link."""
     if wish.mistakes:
         return RedirectResponse(f"{_address(shown)}?{wish.query}", HTTPStatus.SEE_OTHER)
     written = await exports.sync_log_csv(
-        context.pool, shown.organization_id, wish.where, actor=caller.actor, source=SOURCE
+        context.pool,
+        shown.organization_id,
+        wish.where,
+        actor=caller.actor,
+        source=SOURCE,
+        delimiter=reader_of(request).delimiter,
     )
     name = f"sync-log-{shown.organization_id.replace(':', '-')}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -146,7 +146,7 @@ async def test_what_was_changed_afterwards_is_said_in_words(admin: Admin) -> Non
 async def test_a_file_holds_what_the_filter_finds_is_harmless_and_is_on_record_itself(admin: Admin) -> None:
     await admin.scene.organization()
     await write(admin, by("user-1", reason="=cmd|' /C calc'!A0"), by("user-2"))
-    async with admin.client(admin_of("hlf")) as client:
+    async with admin.client(admin_of("hlf"), **{"Accept-Language": "en"}) as client:
         answer = await client.post(f"{LOG}.csv", data={"actor": "user-1"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="sync-log-hlf.csv"'
@@ -167,6 +167,18 @@ async def test_a_change_that_there_is_not_is_no_filter_and_makes_no_file(admin: 
     assert "Choose one of the changes in the list." in page.text
     assert answer.status_code == 303
     assert await admin.scene.log() == before
+
+
+@pytest.mark.parametrize(("language", "delimiter"), [("nb", ";"), ("en", ",")])
+async def test_a_file_is_split_as_spreadsheets_in_the_readers_language_split_it(
+    admin: Admin, language: str, delimiter: str
+) -> None:
+    await admin.scene.organization()
+    await write(admin, by("user-1", reason="one; two, three"))
+    async with admin.client(admin_of("hlf"), **{"Accept-Language": language}) as client:
+        answer = await client.post(f"{LOG}.csv", data={"actor": "user-1"})
+    (row,) = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=delimiter)
+    assert (row["actor"], row["change"], row["reason"]) == ("user-1", "connector_configured", "one; two, three")
 
 
 async def test_only_a_form_makes_a_file_since_it_is_written_to_the_log(admin: Admin) -> None:
