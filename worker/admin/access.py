@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Request
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext, context_of
 from worker.admin.cross_site import SAFE_METHODS
-from worker.admin.limits import pace_of
+from worker.admin.limits import pace_of, question_pace_of
 from worker.admin.problems import ProblemError
 from worker.store.database import limit_to
 
@@ -44,6 +44,11 @@ async def caller_of(request: Request, context: Context) -> Caller:
     limit_to(caller.scope)
     request.state.caller = caller
     return caller
+
+
+def may_ask_the_erp(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> None:
+    """Raises ProblemError 429."""
+    question_pace_of(request).step(caller.actor.id)
 
 
 async def _identified(request: Request, context: AdminContext) -> Caller:

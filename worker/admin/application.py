@@ -7,7 +7,7 @@ from worker.admin.api.routes import router as api
 from worker.admin.context import AdminContext
 from worker.admin.cross_site import CrossSiteGuard
 from worker.admin.headers import SecurityHeaders
-from worker.admin.limits import BodyLimit, Pace
+from worker.admin.limits import BodyLimit, Pace, question_pace
 from worker.admin.problems import answer_with_problems
 from worker.admin.screens.failures import as_page_or_json
 from worker.admin.screens.routes import router as screens
@@ -26,6 +26,7 @@ def make_app(context: AdminContext) -> FastAPI:
     )
     app.state.context = context
     app.state.pace = Pace()
+    app.state.question_pace = question_pace()
     app.include_router(api)
     app.include_router(sign_in)
     app.include_router(screens)

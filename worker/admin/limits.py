@@ -1,4 +1,4 @@
-"""How large a request may be, and how often one caller may change something."""
+"""How large a request may be, and how often one caller may change something or have the ERP asked."""
 
 import asyncio
 import math
@@ -17,7 +17,16 @@ LARGEST_BODY = 64 * 1024
 SECONDS_FOR_A_BODY = 30.0
 BURST = 20
 SECONDS_EACH = 1.0
+SECONDS_EACH_QUESTION = 3.0
 CALLERS_REMEMBERED = 10_000
+
+
+TOO_MANY_CHANGES = (
+    "Too many changes in a short time; this one was not made. Wait as long as Retry-After says, and try again."
+)
+TOO_MANY_QUESTIONS = (
+    "The accounting system was asked too often in a short time. Wait as long as Retry-After says, and try again."
+)
 
 
 class TooLargeError(HTTPException):
@@ -94,7 +103,7 @@ class _Body:
 
 
 class Pace:
-    """So many changes of one caller at once, then one at a time, a while apart.
+    """So many changes (or questions to the ERP) of one caller at once, then one at a time, a while apart.
 
     Kept for each caller is when what they did so far is paid off: whoever has paid needs not be remembered.
     """
@@ -103,11 +112,13 @@ class Pace:
         self,
         burst: int = BURST,
         seconds_each: float = SECONDS_EACH,
+        too_often: str = TOO_MANY_CHANGES,
         remembered: int = CALLERS_REMEMBERED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ahead = (burst - 1) * seconds_each
         self._seconds_each = seconds_each
+        self._too_often = too_often
         self._remembered = remembered
         self._clock = clock
         self._paid_at: dict[str, float] = {}
@@ -118,7 +129,7 @@ class Pace:
         paid_at = max(now, self._paid_at.pop(caller_id, now))
         if paid_at - now > self._ahead:
             self._remember(caller_id, paid_at, now)
-            raise _too_soon(paid_at - now - self._ahead)
+            raise _too_soon(self._too_often, paid_at - now - self._ahead)
         self._remember(caller_id, paid_at + self._seconds_each, now)
 
     def _remember(self, caller_id: str, paid_at: float, now: float) -> None:
@@ -135,10 +146,20 @@ def pace_of(request: Request) -> Pace:
     return pace
 
 
-def _too_soon(seconds: float) -> ProblemError:
+def question_pace() -> Pace:
+    """Of what only looks, but has the ERP asked, whose own limits are the posting's too."""
+    return Pace(seconds_each=SECONDS_EACH_QUESTION, too_often=TOO_MANY_QUESTIONS)
+
+
+def question_pace_of(request: Request) -> Pace:
+    pace: Pace = request.app.state.question_pace
+    return pace
+
+
+def _too_soon(sentence: str, seconds: float) -> ProblemError:
     return ProblemError(
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-requests",
-        "Too many changes in a short time; this one was not made. Wait as long as Retry-After says, and try again.",
+        sentence,
         headers={"Retry-After": str(max(1, math.ceil(seconds)))},
     )

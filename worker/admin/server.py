@@ -5,12 +5,49 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 LEAVING_SECONDS = 5
 LARGEST_HEADERS = 16 * 1024
 BACKLOG = 128
+SECONDS_FOR_A_HEADER = 15.0
+CONNECTIONS = 1000
+"""Whoever comes beyond that hears 503."""
+
+
+class _Patient(H11Protocol):
+    """Closes what has not sent a whole header in time: uvicorn waits for the first one, and for what was begun, for
+    ever. Its own time-out holds between an answer and the next byte."""
+
+    _until: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._wait()
+        else:
+            self._wait_no_longer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_longer()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        """A byte now and then gives nobody more time."""
+        if self._until is None:
+            self._until = self.loop.call_later(SECONDS_FOR_A_HEADER, self.transport.close)
+
+    def _wait_no_longer(self) -> None:
+        if self._until is not None:
+            self._until.cancel()
+            self._until = None
 
 
 class _Server(uvicorn.Server):
@@ -30,7 +67,8 @@ class AdminServer:
         self._server = _Server(
             uvicorn.Config(
                 make_app(self.port),
-                http="h11",
+                http=_Patient,
+                limit_concurrency=CONNECTIONS,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, NoReturn
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from connectors.contract import Problem
 from worker import insights, readiness
-from worker.admin.access import Asking, Context
+from worker.admin.access import Asking, Context, may_ask_the_erp
 from worker.admin.api.described import WHERE_SENT, problems
 from worker.admin.api.guarded import GuardedRoute
 from worker.admin.api.known import KnownOrganization
@@ -41,7 +41,11 @@ async def show_connector(organization: KnownOrganization, context: Context) -> C
     return found or _none_configured()
 
 
-@reads.get("/release-preview")
+@reads.get(
+    "/release-preview",
+    dependencies=[Depends(may_ask_the_erp)],
+    responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS),
+)
 async def preview_release(
     organization: KnownOrganization, context: Context, connector: Annotated[Kind | None, Query()] = None
 ) -> ReleasePreview:

@@ -3,11 +3,11 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from worker import readiness
-from worker.admin.access import Asking, Context
+from worker.admin.access import Asking, Context, may_ask_the_erp
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext
 from worker.admin.problems import ProblemError
@@ -44,7 +44,7 @@ async def untested(shown: Shown) -> Response:
     return RedirectResponse(f"/organizations/{shown.organization_id}", HTTPStatus.SEE_OTHER)
 
 
-@router.post("/connector/test")
+@router.post("/connector/test", dependencies=[Depends(may_ask_the_erp)])
 async def test(
     request: Request,
     shown: Shown,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from worker import insights, readiness, releasing
-from worker.admin.access import Asking, Context
+from worker.admin.access import Asking, Context, may_ask_the_erp
 from worker.admin.api.wishes import Kind
 from worker.admin.caller import Caller
 from worker.admin.context import AdminContext
@@ -76,7 +76,10 @@ async def ask(
         return RedirectResponse(f"/organizations/{shown.organization_id}", HTTPStatus.SEE_OTHER)
     switch = await _switch(request, shown, caller, context, kind)
     wish = Wish(seen=seen_of(switch.connector.changed_at))
-    return await _asked_on(switch, wish) if direction == "on" else _asked_off(switch, wish)
+    if direction == "off":
+        return _asked_off(switch, wish)
+    may_ask_the_erp(request, caller)
+    return await _asked_on(switch, wish)
 
 
 @router.post("")

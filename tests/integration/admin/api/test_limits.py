@@ -8,7 +8,7 @@ import pytest
 
 from tests.admin import Admin, admin_of, global_admin
 from tests.integration.admin.api.two import API, is_whole
-from worker.admin.limits import BURST
+from worker.admin.limits import BURST, SECONDS_EACH_QUESTION
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -71,3 +71,20 @@ async def test_a_stranger_can_not_flood_anothers_log(admin: Admin) -> None:
         return len(written) == answers[HTTPStatus.FORBIDDEN]
 
     await admin.scene.until(all_written)
+
+
+@pytest.mark.parametrize("address", [f"{API}/organizations/hlf/release-preview", "/organizations/hlf/connector/switch"])
+async def test_the_erp_is_asked_only_so_often_for_one_caller(admin: Admin, address: str) -> None:
+    await admin.scene.organization()
+    asked = {"connector": "xledger"} | ({} if address.startswith(API) else {"enabled": "on"})
+    async with admin.client(admin_of("hlf")) as client:
+        answers = [(await client.get(address, params=asked)) for _ in range(BURST + 1)]
+        while answers[-1].status_code == HTTPStatus.OK and len(answers) < BURST * 3:
+            answers.append(await client.get(address, params=asked))
+        read = await client.get(f"{API}/organizations/hlf/connector")
+    async with admin.client(global_admin()) as client:
+        others = await client.get(address, params=asked)
+    assert {answer.status_code for answer in answers[:BURST]} == {HTTPStatus.OK}
+    assert answers[-1].status_code == HTTPStatus.TOO_MANY_REQUESTS
+    assert int(answers[-1].headers["retry-after"]) <= SECONDS_EACH_QUESTION
+    assert (read.status_code, others.status_code) == (HTTPStatus.OK, HTTPStatus.OK)
