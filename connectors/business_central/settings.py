@@ -1,4 +1,4 @@
-"""The configuration of a Business Central connector, as INTERFACE section 5 gives it."""
+"""The configuration of a Business Central connector, as `connectors/README.md` describes it."""
 
 from collections.abc import Mapping
 from typing import Annotated

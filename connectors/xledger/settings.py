@@ -1,4 +1,4 @@
-"""The configuration of an Xledger connector, as INTERFACE section 5 gives it."""
+"""The configuration of an Xledger connector, as `connectors/README.md` describes it."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -28,6 +28,13 @@ def test_statements_are_loaded_by_name(shelf: Path) -> None:
     assert queries.load("a") == {"one": "select 1;", "two": "-- (twice)\nselect\n  2;"}
 
 
+def test_a_piece_stands_where_it_is_named_and_is_no_statement(shelf: Path) -> None:
+    (shelf / "a.sql").write_text(
+        "-- piece both: x\na, b\n-- one: x\nselect {both} from {table};\n-- two: y\nselect {both};\n"
+    )
+    assert queries.load("a") == {"one": "select a, b from {table};", "two": "select a, b;"}
+
+
 def test_a_name_that_is_given_twice_is_refused(shelf: Path) -> None:
     (shelf / "a.sql").write_text("-- one: x\nselect 1;\n-- one: y\nselect 2;\n")
     with pytest.raises(ValueError, match=r"^sql/a\.sql names a statement twice$"):
@@ -37,7 +44,7 @@ def test_a_name_that_is_given_twice_is_refused(shelf: Path) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_stands_before_the_first_name_and_nothing_is_empty(family: str) -> None:
     text = files("worker.store").joinpath("sql", f"{family}.sql").read_text("utf-8")
-    assert re.match(r"-- [a-z_]+: \S", text)
+    assert re.match(r"-- (piece )?[a-z_]+: \S", text)
     assert all(statement.endswith(";") for statement in queries.load(family).values())
 
 

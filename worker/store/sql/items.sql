@@ -184,71 +184,56 @@ marked as (
 )
 select currency, count(*) as count, sum(total_minor)::bigint as total_minor, max(seq) as last from marked group by currency;
 
+-- piece item_columns: what is told of an item `i`
+i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
+i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
+nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
+i.quarantined_until, i.resend_resolves, i.absences
+
 -- list_items: oldest first, after a given sequence number
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and i.seq > $2
 order by i.seq
 limit $3;
 
 -- list_items_in_state: the same of one state, which is written into the text: given as a parameter it would keep plans from the partial indexes
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and i.seq > $2 and i.state = '{state}'
 order by i.seq
 limit $3;
 
 -- list_newest: newest first, before a given sequence number
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and i.seq < $2
 order by i.seq desc
 limit $3;
 
 -- list_newest_in_state: the same of one state, which is written into the text
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and i.seq < $2 and i.state = '{state}'
 order by i.seq desc
 limit $3;
 
 -- list_newest_synced: what was synced last comes first, before a given time and sequence number
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and (i.changed_at, i.seq) < ($2, $3) and i.state = 'synced'
 order by i.changed_at desc, i.seq desc
 limit $4;
 
 -- list_oldest_synced: the other way round, after a given time and sequence number
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and (i.changed_at, i.seq) > ($2, $3) and i.state = 'synced'
 order by i.changed_at, i.seq
 limit $4;
 
 -- list_left_by_run: what a run left to a person, in one state or whichever, oldest first, after a given sequence number
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and i.run_id = $2 and i.state in ('rejected', 'unknown') and ($3::text is null or i.state = $3)
   and i.seq > $4
@@ -256,10 +241,7 @@ order by i.seq
 limit $5;
 
 -- list_newest_left_by_run: the other way round, before a given sequence number
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where i.organization_id = $1 and i.run_id = $2 and i.state in ('rejected', 'unknown') and ($3::text is null or i.state = $3)
   and i.seq < $4
@@ -267,20 +249,14 @@ order by i.seq desc
 limit $5;
 
 -- find_items: those whose id begins with a text, newest first; only so many of the newest are looked at, since no index has them
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from (select * from item where organization_id = $1 order by seq desc limit $3) i
 where starts_with(i.reimbursement_id, $2)
 order by i.seq desc
 limit $4;
 
 -- show_item: one
-select i.reimbursement_id, i.seq, i.state, i.attempt, i.total_minor, i.currency, i.approved_at, i.received_at, i.changed_at,
-       i.connector, i.reference, i.document_number, i.document_id, i.document_url, i.reason_code, i.reason,
-       nullif(nullif(i.due_at, 'infinity'), 'epoch') as due_at, i.due_at = 'infinity' as is_for_a_person,
-       i.quarantined_until, i.resend_resolves, i.absences
+select {item_columns}
 from item i
 where (i.organization_id, i.reimbursement_id) = ($1, $2);
 
