@@ -4,28 +4,21 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
-from worker.domain.reasons import LONGEST, is_proper
+from worker.domain.reasons import LONGEST
 
 SOURCE = "http"
 """Where what they do comes from, as the sync log says it."""
-# What no eye sees is described as far as a pattern can without Unicode's classes, which not every reader of it knows.
+# What `reasons.plain` leaves out, without Unicode's classes, which not every reader of the OpenAPI document knows.
 _UNSEEN = (
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    r"\ufeff\ufff9-\ufffb"
+    r"\ue000-\uf8ff\ufeff\ufff9-\ufffb"
 )
 _TEXT = f"[^{_UNSEEN}]"
 _INK = rf"[^\s{_UNSEEN}]"
 
 
-def _proper(text: str) -> str:
-    """Raises ValueError."""
-    if not is_proper(text):
-        raise ValueError("it has to have something to read, and no control characters or others that can't be seen")
-    return text.strip()
-
-
 Reason = Annotated[
-    str, StringConstraints(pattern=f"^{_TEXT}*{_INK}{_TEXT}*$", max_length=LONGEST), AfterValidator(_proper)
+    str, StringConstraints(pattern=f"^{_TEXT}*{_INK}{_TEXT}*$", max_length=LONGEST), AfterValidator(str.strip)
 ]
 """Something to read, without control characters: PostgreSQL keeps no NUL, and terminals obey some of the others."""
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
