@@ -50,6 +50,7 @@ class XledgerConnector:
         now: Clock = datetime.now,
     ) -> None:
         self._settings = settings
+        self._pace = pace
         self._books = Books(settings.transaction_source, settings.company_currency, dimension_slots(mapping))
         self._registrations = Registrations()
         self._api = XledgerApi(settings, token, hosts, pace, now)
@@ -93,6 +94,7 @@ class XledgerConnector:
         return await self._readiness.problems()
 
     async def close(self) -> None:
+        self._pace.retire()
         await self._courier.close()
         await self._enquiries.close()
         await self._api.close()

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from connectors.contract import ConfigurationError
 from worker.bootstrap import database
+from worker.domain.reasons import plain
 from worker.domain.switching import Actor, Role
 from worker.paging import BadCursorError
 from worker.settings import Settings, SettingsError, read_settings
@@ -32,7 +33,7 @@ WIDTH = 160
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
 ActorOption = Annotated[str, typer.Option("--actor", help="Who does it; goes into the sync log.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; goes into the sync log.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; goes into the sync log.", callback=plain)]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")]
 OrganizationArgument = Annotated[str, typer.Argument(metavar="ORG", help="The organisation's ID.")]
 

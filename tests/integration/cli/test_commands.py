@@ -297,3 +297,14 @@ async def test_a_worker_that_can_read_no_credentials_exits_2_before_anything_sta
     assert (refused.status, refused.out, len(refused.err.splitlines())) == (2, "", 1)
     assert refused.err.startswith("SYNC_CREDENTIALS_KEY: is missing; the role dispatch reads credentials with it")
     assert (await keyless("connector", "show", "hlf")).status == 0
+
+
+async def test_what_no_eye_sees_is_left_out_of_a_reason(scene: Scene, sync: CommandLine) -> None:
+    await scene.organization()
+    disabled = await sync(
+        "connector", "disable", "hlf", "--actor", "user-9", "--reason", "\x1b[2JNew\u202e keys\u200b\n"
+    )
+    assert disabled.status == 0
+    assert (await scene.log())[-1]["reason"] == "[2JNew keys"
+    empty = await sync("connector", "disable", "hlf", "--actor", "user-9", "--reason", "\u200b")
+    assert (empty.status, empty.err) == (1, "A reason is required. Say why the connector is switched, and try again.\n")

@@ -1,14 +1,13 @@
 """The switch in a real browser: by mouse, by keyboard alone, and while others switch elsewhere."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
-from tests.admin import Admin, global_admin
+from tests.admin import Admin
 from tests.events import approval, toggle
+from tests.integration.admin.screens.window import tab_to, window
 from tests.integration.worker.rows import bring_to, take_in
 from tests.scene import INTAKE_ONLY, ready
 
@@ -24,7 +23,7 @@ async def test_by_mouse_the_switch_asks_in_a_dialog_and_shows_what_is_so_until_i
 ) -> None:
     await admin.scene.organization()
     await admin.scene.switch(True)
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         switch = page.get_by_role("switch", name="Post to Xledger")
         await switch.click()
@@ -42,7 +41,7 @@ async def test_by_mouse_the_switch_asks_in_a_dialog_and_shows_what_is_so_until_i
 async def test_by_keyboard_alone_it_is_switched_on_after_the_preview(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
     await take_in(admin.scene.pool, approval("R-1"))
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await tab_to(page, "#switch")
         await page.keyboard.press("Space")
@@ -59,7 +58,7 @@ async def test_by_keyboard_alone_it_is_switched_on_after_the_preview(admin: Admi
 
 async def test_escape_leaves_everything_as_it_was_and_the_focus_on_the_switch(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await tab_to(page, "#switch")
         await page.keyboard.press("Space")
@@ -74,7 +73,7 @@ async def test_escape_leaves_everything_as_it_was_and_the_focus_on_the_switch(ad
 async def test_a_missing_reason_moves_the_focus_to_what_has_to_be_mended(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
     await take_in(admin.scene.pool, approval("R-1"))
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await page.get_by_role("button", name="Switch on …").click()
         await page.get_by_label("Release all").check()
@@ -90,7 +89,7 @@ async def test_what_is_switched_elsewhere_shows_within_two_seconds_and_moves_no_
     admin: Admin, browser: Browser
 ) -> None:
     await admin.scene.organization()
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await expect(page.locator("#live-poll")).to_have_attribute("hx-trigger", EACH_SECOND)
         await tab_to(page, "#switch")
@@ -107,7 +106,7 @@ async def test_what_is_switched_elsewhere_shows_within_two_seconds_and_moves_no_
 
 async def test_a_toggle_by_kafka_shows_too(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
-    async with admin.scene.worker(INTAKE_ONLY) as worker, looking(browser) as page:
+    async with admin.scene.worker(INTAKE_ONLY) as worker, window(browser) as page:
         await ready(worker)
         await page.goto(admin.url + HOME)
         await admin.scene.toggle(toggle(True))
@@ -117,7 +116,7 @@ async def test_a_toggle_by_kafka_shows_too(admin: Admin, browser: Browser) -> No
 
 async def test_what_is_only_counted_anew_is_not_read_out(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await take_in(admin.scene.pool, approval("R-1"))
         await expect(page.get_by_text("1 reimbursement waits")).to_be_visible()
@@ -127,7 +126,7 @@ async def test_what_is_only_counted_anew_is_not_read_out(admin: Admin, browser: 
 async def test_focus_on_what_goes_away_is_found_again_on_the_heading_above_it(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
     await take_in(admin.scene.pool, approval("R-1"))
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await tab_to(page, "a[href$='state=pending']")
         await bring_to(admin.scene.pool, "synced", "R-1")
@@ -140,7 +139,7 @@ async def test_focus_on_what_goes_away_is_found_again_on_the_heading_above_it(ad
 async def test_what_changes_behind_a_dialog_is_read_out_once_it_is_closed(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
     await admin.scene.switch(True)
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await page.get_by_role("switch").click()
         await expect(page.locator("dialog h1")).to_be_focused()
@@ -154,7 +153,7 @@ async def test_what_changes_behind_a_dialog_is_read_out_once_it_is_closed(admin:
 async def test_a_dialog_stays_open_while_the_page_behind_it_changes(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
     await admin.scene.switch(True)
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await page.get_by_role("switch").click()
         await page.get_by_label("Reason").fill("Mine")
@@ -168,7 +167,7 @@ async def test_a_dialog_stays_open_while_the_page_behind_it_changes(admin: Admin
 
 async def test_an_ended_session_is_told_and_nothing_is_asked_any_more(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await page.context.set_extra_http_headers({"Accept-Language": "en"})
         await expect(page.get_by_role("status")).to_contain_text("Your session has ended")
@@ -178,7 +177,7 @@ async def test_an_ended_session_is_told_and_nothing_is_asked_any_more(admin: Adm
 
 async def test_a_service_that_is_away_is_told_until_it_is_back(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await page.route("**/live*", lambda route: route.abort())
         await expect(page.locator("#live-lost")).to_be_visible()
@@ -191,7 +190,7 @@ async def test_a_page_that_gets_no_more_answers_says_so_and_asks_no_more(
     admin: Admin, browser: Browser, status: int
 ) -> None:
     await admin.scene.organization()
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(f"{admin.url}{HOME}?connector=xledger")
         await page.route("**/live*", lambda route: route.fulfill(status=status))
         await expect(page.get_by_role("status")).to_contain_text("Load the page again")
@@ -204,7 +203,7 @@ async def test_a_page_that_gets_no_more_answers_says_so_and_asks_no_more(
 
 async def test_any_other_refusal_is_told_until_there_is_an_answer(admin: Admin, browser: Browser) -> None:
     await admin.scene.organization()
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await page.route("**/live*", lambda route: route.fulfill(status=429))
         await expect(page.locator("#live-lost")).to_be_visible()
@@ -218,7 +217,7 @@ async def test_without_a_script_the_switch_only_shows_and_the_button_switches(
 ) -> None:
     await admin.scene.organization()
     await admin.count()
-    async with looking(browser, java_script_enabled=False) as page:
+    async with window(browser, java_script_enabled=False) as page:
         await page.goto(admin.url + address)
         await expect(page.get_by_role("switch")).to_be_disabled()
         await expect(page.get_by_role("switch")).not_to_be_checked()
@@ -234,7 +233,7 @@ async def test_stored_script_never_runs(admin: Admin, browser: Browser) -> None:
     script = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
     await admin.scene.organization()
     await admin.scene.fetch("update organization set name = $1", script)
-    async with looking(browser) as page:
+    async with window(browser) as page:
         await page.goto(admin.url + HOME)
         await page.get_by_role("switch").click()
         dialog = page.get_by_role("dialog")
@@ -244,26 +243,3 @@ async def test_stored_script_never_runs(admin: Admin, browser: Browser) -> None:
         await admin.scene.switch(False)
         await expect(page.locator("#phase")).to_contain_text("Xledger has been off since")
         await expect(page).to_have_title(re.compile("Integration settings"))
-
-
-@asynccontextmanager
-async def looking(browser: Browser, *, java_script_enabled: bool = True) -> AsyncIterator[Page]:
-    headers = {"Authorization": f"Bearer {global_admin()}", "Accept-Language": "en"}
-    context = await browser.new_context(extra_http_headers=headers, java_script_enabled=java_script_enabled)
-    failures: list[str] = []
-    page = await context.new_page()
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    try:
-        yield page
-    finally:
-        await context.close()
-    assert failures == []
-
-
-async def tab_to(page: Page, selector: str) -> None:
-    """By keyboard alone."""
-    for _ in range(60):
-        if await page.evaluate("selector => document.activeElement?.matches(selector)", selector):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"{selector} can't be reached by keyboard")

@@ -11,10 +11,10 @@ MOST_STEPS = 80
 
 
 @asynccontextmanager
-async def window(browser: Browser, language: str = "en") -> AsyncIterator[Page]:
+async def window(browser: Browser, language: str = "en", *, java_script_enabled: bool = True) -> AsyncIterator[Page]:
     """Signed in as a global administrator. A script that fails fails the test."""
     headers = {"Authorization": f"Bearer {global_admin()}", "Accept-Language": language}
-    context = await browser.new_context(extra_http_headers=headers)
+    context = await browser.new_context(extra_http_headers=headers, java_script_enabled=java_script_enabled)
     failures: list[str] = []
     page = await context.new_page()
     page.on("pageerror", lambda error: failures.append(str(error)))
