@@ -63,7 +63,7 @@ def test_run_on_embedded_services_stays_until_ctrl_c_and_then_leaves_nothing() -
         assert GOOD in run.text
         left = run.what_it_has()
         assert left.folder.stat().st_mode & 0o044 == 0
-        assert _organizations(left.folder / "environment") == {"hlf", "blindeforbundet"}
+        assert _organizations(left.folder / "environment") == {"hlf", "blindeforbundet", "doveforbundet"}
         assert "admin-global, admin-hlf," in run.cells_of("sign in as")[1]
         _sign_in_is_offered(run.cells_of("screens")[1])
         run.process.send_signal(signal.SIGINT)

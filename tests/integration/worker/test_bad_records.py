@@ -3,6 +3,7 @@ and neither stops its neighbours. What a record says never reaches a log, a metr
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from aiokafka import ConsumerRecord
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from connectors.erp_text import one_line
+from connectors.erp_text import one_line, utf16_units
 from deploy.local.sandboxes.faults import Action, FaultRule
 from schemas.approval import AcceptedApproval, ReimbursementApproved
 from schemas.record import read_record
@@ -30,6 +31,7 @@ Place = tuple[str, int, int]
 REFUSED = [record for record in CURATED_RECORDS if record.expected]
 ACCEPTED = [record for record in CURATED_RECORDS if not record.expected and record.topic == "approvals"]
 LONGEST_TEXT = 100
+MEASURES: Mapping[str, Callable[[str], int]] = {"xledger": len, "business_central": utf16_units}
 TOO_MANY_FOR_XLEDGER = "R-500"
 """Its lines: Xledger takes 499 in one voucher."""
 
@@ -128,7 +130,8 @@ async def _is_posted_to_the_letter(scene: Scene, one: ReimbursementApproved, kin
     (document,) = await scene.documents("hlf", one.reimbursement_id, kind=kind)
     assert (document.total, document.vendor) == (one.total, one.claimant.number), one.reimbursement_id
     assert [(line.amount, line.text) for line in document.lines] == [
-        (line.amount, one_line(line.description or line.expense_type, LONGEST_TEXT)) for line in one.lines
+        (line.amount, one_line(line.description or line.expense_type, LONGEST_TEXT, MEASURES[kind]))
+        for line in one.lines
     ]
     if kind == "xledger":
         async with aiohttp.ClientSession() as http:
@@ -157,7 +160,7 @@ async def test_odd_text_arrives_in_the_lines_of_the_erp_to_the_letter(scene: Sce
         await scene.approve(approval(name, total=f"{len(texts)}.00", lines=lines))
         await scene.all_synced(name)
     (document,) = await scene.documents("hlf", name, kind=kind)
-    assert [line.text for line in document.lines] == [one_line(text, LONGEST_TEXT) for text in texts]
+    assert [line.text for line in document.lines] == [one_line(text, LONGEST_TEXT, MEASURES[kind]) for text in texts]
 
 
 CANARY = "Kanarifugl-7f3a"

@@ -72,7 +72,7 @@ async def test_what_a_leaving_worker_keeps_back_does_not_make_the_lane_wait(scen
     """Nothing was wrong with the ERP: whoever leases the lane next may send at once."""
     first, second = fresh(2)
     erp = scene.erps["xledger"]
-    await scene.organization("hlf", requests_per_5_seconds=1, concurrency=3)  # a pace of its own
+    await scene.organization("hlf", requests_per_5_seconds=2, concurrency=3)  # one that no test used up
     async with scene.worker(INTAKE_ONLY), scene.worker(DISPATCH_ONLY, shutdown_seconds=0.2):
         await stored(scene, first, second)
         await erp.hold([MOVES_MONEY["xledger"]])

@@ -64,7 +64,7 @@ class Running:
         self._auditor: Any = getattr(worker.loops()["audit"], "__self__")  # noqa: B009  # a bound method
         self._looks = 0
         self._auditor._interval = 0.1
-        self._auditor._pause = partial(self._count, self._auditor._pause)
+        self._auditor._rest = partial(self._count, self._auditor._rest)
 
     async def probe(self, path: str) -> tuple[int, str]:
         async with aiohttp.ClientSession() as http, http.get(f"{self._url}{path}") as response:
