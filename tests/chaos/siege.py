@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from connectors.contract import Posted, Posting, PostingLine
+from connectors.xledger.settings import SHORTEST_QUARANTINE
 from deploy.local.sandboxes.client import Erp, SandboxProcess
 from deploy.local.sandboxes.faults import Action, FaultRule
 from tests.chaos.arena import Arena, House
@@ -193,7 +194,7 @@ async def _stand_at(arena: Arena, house: House, settings: Mapping[str, object]) 
 
 def _at(arena: Arena, house: House, address: str) -> dict[str, object]:
     if house.erp == "xledger":
-        return {"base_url": f"{address}/graphql"}
+        return {"base_url": f"{address}/graphql", "quarantine_seconds": SHORTEST_QUARANTINE}
     if arena.random.random() < 0.5:
         return {"base_url": f"{address}/v2.0"}
     return {"token_url": f"{address}/oauth2/v2.0/token"}

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=5)
+LONGEST_DOUBT = timedelta(seconds=30)
 _MOST_DOUBLINGS = 16
 
 
@@ -27,10 +28,9 @@ def confirmation_delay(age: timedelta, first: timedelta) -> timedelta:
 def pause_after(attempt: int) -> timedelta:
     """Before an item of unknown outcome is sent again, where that is the look-up. Without jitter: it is one item.
 
-    Up to five minutes: some that never get an answer, each of which takes its time to come to nothing, must leave room
-    in their lane for the others.
+    At most half a minute: the attempts before may have ended otherwise, and a doubt should not last for their sake.
     """
-    return back_off(attempt, jitter=1.0)
+    return min(back_off(attempt, jitter=1.0), LONGEST_DOUBT)
 
 
 FIRST_PROBE = timedelta(seconds=10)

@@ -82,7 +82,7 @@ def test_an_unknown_outcome_is_looked_up_once_no_request_can_be_alive_any_more()
 
 def test_where_the_erp_refuses_duplicates_an_unknown_outcome_is_sent_again_soon_and_ever_later() -> None:
     verdicts = [judge_outcome(Unknown("Cut."), DELAY, REFUSING, attempt) for attempt in (1, 2, 3, 99)]
-    assert [verdict.due_in for verdict in verdicts] == [timedelta(seconds=s) for s in (1, 2, 4, 300)]
+    assert [verdict.due_in for verdict in verdicts] == [timedelta(seconds=s) for s in (1, 2, 4, 30)]
     assert {verdict.quarantine for verdict in verdicts} == {LIFE}
 
 
