@@ -1,8 +1,9 @@
 """Addresses in settings, judged by how they are written: no name is looked up."""
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from connectors.hosts import is_loopback
 
 _HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[1-9][0-9]{0,4})")
 _LAST_PORT = 65535
@@ -32,17 +33,7 @@ def is_safe_address(url: str) -> bool:
             return False
     except ValueError:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname))
-
-
-def is_this_machine(host: str) -> bool:
-    """By its name or its address alone: names that are looked up may lead anywhere."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
 
 
 def _is_plain(url: str) -> bool:

@@ -15,7 +15,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from worker.addresses import is_host_and_port, is_postgresql, is_this_machine
+from connectors.hosts import is_loopback
+from worker.addresses import is_host_and_port, is_postgresql
 from worker.addresses import is_safe_address as is_safe_address  # noqa: PLC0414  # the sign-in takes it from here
 
 SECRETS_FOLDER = Path("/run/secrets")
@@ -282,7 +283,7 @@ def _missing_for_roles(settings: Settings) -> Iterator[str]:
         yield f"SYNC_CREDENTIALS_KEY: is missing; the role dispatch reads credentials with it; {HOW_TO_MAKE_A_KEY}"
     elif settings.credentials_key is None and signs_in:
         yield f"SYNC_CREDENTIALS_KEY: is missing; sign-ins are sealed with it; {HOW_TO_MAKE_A_KEY}"
-    if signs_in and settings.public_url is None and not is_this_machine(settings.http_host):
+    if signs_in and settings.public_url is None and not is_loopback(settings.http_host):
         yield "SYNC_PUBLIC_URL: is missing; say what browsers know this service as, like https://sync.example.org"
 
 
